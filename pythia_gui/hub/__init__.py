@@ -1,0 +1,1 @@
+"""Where checkpoints come from: folders, and the Hugging Face Hub."""

@@ -1,0 +1,1 @@
+"""Results already computed, kept in SQLite."""
