@@ -1,0 +1,347 @@
+"""The command line: everything that needs no display, for scripts and for plain terminals."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from pythia_gui import __version__
+from pythia_gui.core import catalogue
+from pythia_gui.core.engine import Engine
+from pythia_gui.core.events import EngineEvent, Failure, Notice, Progress, Result
+from pythia_gui.core.fingerprint import CheckpointError
+from pythia_gui.core.library import ModelEntry, PromptError
+from pythia_gui.core.requests import Continue, Prompt, Request, Sampling
+from pythia_gui.core.steps import Selection, StepError, select_steps
+
+PROMPTS_FILE_LIMIT_BYTES = 64 << 20
+WRONG_CALL = 2
+INTERRUPTED = 130
+
+
+class WrongCall(Exception):
+    """The call can't be carried out as written; the text is one sentence."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit status: 0, 1 for a failure, 2 for a wrong call."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["train-demo"]:
+        from pythia_gui.demo.train import main as train_demo
+
+        return train_demo(words[1:])
+    args = _parser().parse_args(words)
+    try:
+        return int(args.run(args))
+    except (WrongCall, StepError, PromptError, CheckpointError) as problem:
+        print(f"pythia-gui: {problem}", file=sys.stderr)
+        return WRONG_CALL
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pythia-gui", description="Watch a language model learn.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"pythia-gui {__version__}")
+    parser.set_defaults(run=_window)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    _add_models(commands.add_parser("models", help="the catalogue"))
+    _add_sweep(commands.add_parser("sweep", help="one question put to many checkpoints"))
+    _add_render(commands.add_parser("render", help="the filled-in window as a picture"))
+    doctor = commands.add_parser("doctor", help="versions, device, cache, what is missing")
+    doctor.set_defaults(run=_doctor)
+    commands.add_parser("train-demo", help="train a miniature of the demo suite", add_help=False)
+    return parser
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="a JSON list instead of a table")
+    parser.set_defaults(run=_models)
+
+
+def _add_question(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model", default="demo-s", help="a catalogue name, owner/name on the Hub, or a folder"
+    )
+    parser.add_argument(
+        "--target", action="append", default=[], help="a possible ending, as typed; repeats"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:n")
+    parser.add_argument(
+        "--dtype", default="auto", choices=("auto", "float32", "float16", "bfloat16")
+    )
+    parser.add_argument("--no-cache", action="store_true", help="compute all, store nothing")
+    parser.add_argument("--offline", action="store_true", help="use no network at all")
+
+
+def _add_sweep(parser: argparse.ArgumentParser) -> None:
+    _add_question(parser)
+    parser.add_argument(
+        "--steps", default="log", help="all, log, 0,512,143000 or 1000-20000:1000; mixtures too"
+    )
+    parser.add_argument("--include-known-bad", action="store_true")
+    parser.add_argument("--prompt", action="append", default=[], help="as typed; repeats")
+    parser.add_argument("--prompts-file", type=Path, help="a text file with one prompt a line")
+    parser.add_argument("--score", action="store_true", help="score every token of the prompts")
+    parser.add_argument("--top-k", type=int, default=10, help="how many alternatives are listed")
+    parser.add_argument("--max-new-tokens", type=int, default=0)
+    parser.add_argument("--samples", type=int, default=1)
+    parser.add_argument("--temperature", type=float, default=0.0, help="0 is greedy")
+    parser.add_argument("--sample-top-k", type=int, default=0, help="0 is off")
+    parser.add_argument("--top-p", type=float, default=1.0, help="1 is off")
+    parser.add_argument("--min-p", type=float, default=0.0, help="0 is off")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--stop", action="append", default=[], help="ends a text; repeats")
+    parser.add_argument(
+        "--special-tokens", action="store_true", help="read <|endoftext|> in a prompt as one token"
+    )
+    parser.add_argument("--cut-left", action="store_true", help="cut prompts that are too long")
+    parser.add_argument("--format", choices=("json", "csv"), default="json")
+    parser.add_argument("--out", type=Path, help="a file; standard output if not given")
+    parser.set_defaults(run=_sweep)
+
+
+def _add_render(parser: argparse.ArgumentParser) -> None:
+    _add_question(parser)
+    parser.add_argument("--prompt")
+    parser.add_argument("--step", type=int, help="the step under the timeline")
+    parser.add_argument("--theme", choices=("light", "dark"), default="light")
+    parser.add_argument("--size", default="1280x800", help="WIDTHxHEIGHT in pixels")
+    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--out", type=Path, required=True, help="the PNG file")
+    parser.set_defaults(run=_render)
+
+
+def _window(_args: argparse.Namespace) -> int:
+    from pythia_gui import app
+
+    return app.run(sys.argv)
+
+
+def _models(args: argparse.Namespace) -> int:
+    if args.json:
+        print(json.dumps([catalogue.as_json(model) for model in catalogue.MODELS], indent=1))
+        return 0
+    print(
+        f"{'model':<24} {'parameters':>15} {'layers':>6} {'dim':>5} {'heads':>5} {'steps':>5}  data"
+    )
+    for model in catalogue.MODELS:
+        shape = model.architecture
+        print(
+            f"{model.name:<24} {shape.total_parameters:>15,} {shape.layers:>6} {shape.dim:>5} "
+            f"{shape.heads:>5} {len(model.steps):>5}  {model.data}"
+        )
+    return 0
+
+
+def _sweep(args: argparse.Namespace) -> int:
+    from pythia_gui import report
+    from pythia_gui.stack import open_library
+
+    library = open_library()
+    entry, notice = library.find(args.model)
+    if notice:
+        print(f"pythia-gui: {notice}", file=sys.stderr)
+    chosen = _chosen_steps(entry, args)
+    what = _continuation(args)
+    prompts = tuple(
+        library.encode(
+            entry.key,
+            text,
+            args.target,
+            special_tokens=args.special_tokens,
+            new_tokens=args.max_new_tokens,
+            cut_left=args.cut_left,
+        )
+        for text in _prompts(args)
+    )
+    request = _request(
+        slot="sweep",
+        checkpoints=tuple(library.checkpoint(entry.key, step) for step in chosen.steps),
+        prompts=prompts,
+        score=args.score,
+        next_token=args.top_k > 0,
+        continuation=what,
+        top_k=args.top_k,
+        device=args.device,
+        dtype=args.dtype,
+    )
+    results, status = _answers(request, stored=not args.no_cache)
+    document = report.sweep_document(entry, results, chosen.left_out)
+    text = report.as_json(document) if args.format == "json" else report.as_csv(document)
+    _write(text, args.out)
+    return status
+
+
+def _chosen_steps(entry: ModelEntry, args: argparse.Namespace) -> Selection:
+    return select_steps(
+        args.steps,
+        entry.steps,
+        entry.known_bad or {},
+        include_known_bad=args.include_known_bad,
+        model=entry.name,
+    )
+
+
+def _prompts(args: argparse.Namespace) -> list[str]:
+    prompts: list[str] = list(args.prompt)
+    if args.prompts_file is not None:
+        prompts += _prompt_lines(args.prompts_file)
+    if not prompts:
+        raise WrongCall("there is no prompt; give one with --prompt or --prompts-file")
+    return prompts
+
+
+def _prompt_lines(file: Path) -> list[str]:
+    try:
+        if file.stat().st_size > PROMPTS_FILE_LIMIT_BYTES:
+            raise WrongCall(f"{file} is larger than 64 MiB; split it")
+        text = file.read_bytes().decode("utf-8-sig")
+    except OSError as problem:
+        raise WrongCall(f"{file} can't be read: {problem.strerror}") from problem
+    except UnicodeDecodeError as problem:
+        line = problem.object[: problem.start].count(b"\n") + 1
+        raise WrongCall(f"{file}, line {line}, is not UTF-8 text; save it as UTF-8") from problem
+    return [line.removesuffix("\r") for line in text.split("\n") if line.strip()]
+
+
+def _continuation(args: argparse.Namespace) -> Continue | None:
+    try:
+        sampling = Sampling(
+            temperature=args.temperature,
+            top_k=args.sample_top_k,
+            top_p=args.top_p,
+            min_p=args.min_p,
+            seed=args.seed,
+            stop=tuple(args.stop),
+        )
+        if args.max_new_tokens == 0:
+            return None
+        return Continue(args.max_new_tokens, args.samples, sampling)
+    except ValueError as problem:
+        raise WrongCall(str(problem)) from problem
+
+
+def _request(**parts: object) -> Request:
+    try:
+        return Request(**parts)  # type: ignore[arg-type]  # the names are those of Request
+    except ValueError as problem:
+        raise WrongCall(str(problem)) from problem
+
+
+def _answers(request: Request, *, stored: bool) -> tuple[list[Result], int]:
+    """Return the results in the request's order, and the exit status they mean."""
+    from pythia_gui.engine.process import ProcessEngine
+    from pythia_gui.stack import open_engine
+
+    engine = open_engine(ProcessEngine(), stored=stored)
+    cancel = threading.Event()
+    previous = signal.signal(signal.SIGINT, _Interrupt(cancel))
+    try:
+        collected, failure = _collect(engine, request, cancel)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+        engine.close()
+    if cancel.is_set():
+        print("pythia-gui: interrupted; nothing was written", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    results = [
+        collected.get((at.step, prompt)) or _missing(request, at.step, prompt, failure)
+        for at in request.checkpoints
+        for prompt in request.prompts
+    ]
+    return results, int(any(result.error is not None for result in results))
+
+
+class _Interrupt:
+    """Turns Ctrl-C into a request to stop; a second one stops at once."""
+
+    def __init__(self, cancel: threading.Event) -> None:
+        self._cancel = cancel
+
+    def __call__(self, _signal: int, _frame: FrameType | None) -> None:
+        if self._cancel.is_set():
+            raise KeyboardInterrupt
+        self._cancel.set()
+
+
+def _collect(
+    engine: Engine, request: Request, cancel: threading.Event
+) -> tuple[dict[tuple[int, Prompt], Result], str]:
+    collected: dict[tuple[int, Prompt], Result] = {}
+    failure = ""
+    for event in engine.run(request, cancel):
+        _tell(event)
+        if isinstance(event, Result):
+            collected[event.checkpoint.step, event.prompt] = event
+        elif isinstance(event, Failure):
+            failure = event.text
+    return collected, failure
+
+
+def _tell(event: EngineEvent) -> None:
+    if isinstance(event, Progress) and sys.stderr.isatty():
+        print(f"\r\033[K{event.fraction:4.0%} {event.text}", end="", file=sys.stderr, flush=True)
+    elif isinstance(event, Notice | Failure):
+        print(f"pythia-gui: {event.text}", file=sys.stderr)
+    elif isinstance(event, Result) and event.error is not None:
+        print(f"pythia-gui: {event.error}", file=sys.stderr)
+
+
+def _missing(request: Request, step: int, prompt: Prompt, failure: str) -> Result:
+    at = next(checkpoint for checkpoint in request.checkpoints if checkpoint.step == step)
+    sentence = failure or f"step {step:,} of {at.model} was not computed"
+    return Result(at, prompt, request.device, "", request.dtype, error=sentence)
+
+
+def _write(text: str, out: Path | None) -> None:
+    if out is None:
+        sys.stdout.write(text)
+        return
+    part = out.with_name(f"{out.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, "utf-8", newline="")
+        part.replace(out)
+    except OSError as problem:
+        part.unlink(missing_ok=True)
+        raise WrongCall(f"{out} can't be written: {problem.strerror}") from problem
+
+
+def _render(args: argparse.Namespace) -> int:
+    from pythia_gui import app
+
+    width, _, height = args.size.partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise WrongCall("--size must be WIDTHxHEIGHT, such as 1280x800")
+    return app.render(
+        args.out,
+        model=args.model,
+        prompt=args.prompt,
+        targets=tuple(args.target),
+        step=args.step,
+        theme=args.theme,
+        size=(int(width), int(height)),
+        scale=args.scale,
+        stored=not args.no_cache,
+    )
+
+
+def _doctor(_args: argparse.Namespace) -> int:
+    from pythia_gui.doctor import report_health
+
+    return report_health()
+
+
+def run() -> NoReturn:
+    """Start the program and end the process with its status."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()

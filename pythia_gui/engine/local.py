@@ -1,0 +1,373 @@
+"""The engine that computes in this process."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+from torch import Tensor
+from transformers import DynamicCache
+
+from pythia_gui.core.engine import Cancel
+from pythia_gui.core.events import (
+    Continuation,
+    EngineEvent,
+    Failure,
+    NextToken,
+    Placement,
+    Progress,
+    Result,
+    Score,
+    TargetScore,
+    TokenWritten,
+)
+from pythia_gui.core.fingerprint import (
+    CheckpointError,
+    FileIdentity,
+    file_sha256,
+    identity_of,
+    weight_files,
+    weights_sha256,
+)
+from pythia_gui.core.precision import Dtype, computed_dtype, fits
+from pythia_gui.core.requests import Checkpoint, Prompt, Request, Target
+from pythia_gui.engine.decode import Orders, Written, write
+from pythia_gui.engine.measure import (
+    NonFiniteLogits,
+    finite,
+    next_token,
+    score_text,
+    token_scores,
+)
+from pythia_gui.engine.skeleton import Skeleton
+from pythia_gui.hub.tokenizer import Tokenizer
+
+# Below this size one thread is faster than two: the work is smaller than waking a thread.
+SMALL_PARAMETERS = 5_000_000
+
+transformers.utils.logging.disable_progress_bar()
+
+
+class Cancelled(Exception):
+    """The run is to end here."""
+
+
+class LocalEngine:
+    """Answers requests with torch in this process, one checkpoint after the other.
+
+    It keeps one skeleton, the last architecture's; `close` gives it back.
+    """
+
+    def __init__(self) -> None:
+        """Start with nothing loaded."""
+        self._skeleton: Skeleton | None = None
+        self._tokenizers: dict[str, Tokenizer] = {}
+        self._sha256: dict[FileIdentity, str] = {}
+        self._threads = torch.get_num_threads()
+
+    def close(self) -> None:
+        """Give the model's memory back."""
+        self._skeleton = None
+
+    def run(self, request: Request, cancel: Cancel) -> Iterator[EngineEvent]:
+        """Yield what the checkpoints say; see `pythia_gui.core.engine.Engine`."""
+        try:
+            place = placement(request.device)
+        except ValueError as problem:
+            yield Failure(str(problem))
+            return
+        yield place
+        run = _Run(request, place, computed_dtype(request, place), cancel)
+        try:
+            for number, checkpoint in enumerate(request.checkpoints):
+                yield from self._ask(checkpoint, run, number / len(request.checkpoints))
+        except Cancelled:
+            return
+
+    def _ask(self, checkpoint: Checkpoint, run: "_Run", share: float) -> Iterator[EngineEvent]:
+        yield Progress(f"{_name(checkpoint)}: reading", share)
+        try:
+            checkpoint = self._load(checkpoint, run)
+        except (CheckpointError, MemoryError, RuntimeError, OSError) as problem:
+            self._skeleton = None
+            sentence = _sentence(problem, checkpoint)
+            for prompt in run.request.prompts:
+                yield run.failed(checkpoint, prompt, sentence)
+            return
+        yield Progress(f"{_name(checkpoint)}: computing", share)
+        for prompt in run.request.prompts:
+            run.keep_going()
+            yield from self._measure(checkpoint, prompt, run)
+
+    def _load(self, checkpoint: Checkpoint, run: "_Run") -> Checkpoint:
+        """Put the checkpoint's weights into the skeleton; return it with its fingerprint."""
+        if checkpoint.folder is None:
+            raise CheckpointError(
+                f"{_name(checkpoint)} is not on this machine; fetch it or pick another step"
+            )
+        if not fits(checkpoint, run.dtype, run.place):
+            raise MemoryError
+        run.keep_going()
+        folder = Path(checkpoint.folder)
+        sha256 = checkpoint.weights_sha256 or weights_sha256(
+            folder, lambda file: self._file_sha256(file, run.keep_going)
+        )
+        skeleton = self._skeleton_for(checkpoint, run)
+        small = checkpoint.config.parameters < SMALL_PARAMETERS
+        torch.set_num_threads(1 if small else self._threads)
+        skeleton.load(weight_files(folder), sha256, run.keep_going)
+        return replace(checkpoint, weights_sha256=sha256)
+
+    def _skeleton_for(self, checkpoint: Checkpoint, run: "_Run") -> Skeleton:
+        dtype, device = getattr(torch, run.dtype), torch.device(run.place.device)
+        held = self._skeleton
+        asked = (checkpoint.config, dtype, device)
+        if held is None or (held.config, held.dtype, held.device) != asked:
+            self._skeleton = None  # its memory is free before the next is built
+            held = self._skeleton = Skeleton(checkpoint.config, dtype, device)
+        return held
+
+    def _file_sha256(self, file: Path, keep_going: Callable[[], None]) -> str:
+        identity = identity_of(file)
+        if identity not in self._sha256:
+            self._sha256[identity] = file_sha256(file, keep_going)
+        return self._sha256[identity]
+
+    def _tokenizer(self, checkpoint: Checkpoint) -> Tokenizer:
+        sha256 = checkpoint.tokenizer_sha256
+        if sha256 not in self._tokenizers:
+            self._tokenizers[sha256] = Tokenizer(Path(checkpoint.tokenizer_file))
+        return self._tokenizers[sha256]
+
+    @torch.inference_mode()
+    def _measure(
+        self, checkpoint: Checkpoint, prompt: Prompt, run: "_Run"
+    ) -> Iterator[EngineEvent]:
+        assert self._skeleton is not None
+        try:
+            tokenizer = self._tokenizer(checkpoint)
+            refuse_misfit(prompt, run.request, checkpoint, tokenizer)
+            answer = _Answer(self._skeleton, tokenizer, prompt, run.request)
+            yield from answer.measure(checkpoint, run.keep_going)
+        except NonFiniteLogits:
+            sentence = f"{_name(checkpoint)} gives NaN or infinite logits in {run.dtype}"
+            yield run.failed(checkpoint, prompt, sentence, non_finite=True)
+        except (CheckpointError, MemoryError, RuntimeError) as problem:
+            yield run.failed(checkpoint, prompt, _sentence(problem, checkpoint))
+        else:
+            yield Result(
+                checkpoint=checkpoint,
+                prompt=prompt,
+                device=run.place.device,
+                device_class=run.place.device_class,
+                dtype=run.dtype,
+                texts=answer.texts(),
+                score=answer.score,
+                next_token=answer.next_token,
+                targets=answer.targets,
+                continuations=answer.continuations,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One request under way: where and in what dtype it is computed, and whether to go on."""
+
+    request: Request
+    place: Placement
+    dtype: Dtype
+    cancel: Cancel
+
+    def keep_going(self) -> None:
+        """Raise `Cancelled` once the person has lost interest."""
+        if self.cancel.is_set():
+            raise Cancelled
+
+    def failed(
+        self, checkpoint: Checkpoint, prompt: Prompt, sentence: str, *, non_finite: bool = False
+    ) -> Result:
+        """Return the result that only says why there is none."""
+        return Result(
+            checkpoint=checkpoint,
+            prompt=prompt,
+            device=self.place.device,
+            device_class=self.place.device_class,
+            dtype=self.dtype,
+            error=sentence,
+            non_finite=non_finite,
+        )
+
+
+class _Answer:
+    """What one loaded checkpoint says about one prompt, part after part."""
+
+    def __init__(
+        self, skeleton: Skeleton, tokenizer: Tokenizer, prompt: Prompt, request: Request
+    ) -> None:
+        self._model = skeleton.model
+        self._device = skeleton.device
+        self._tokenizer = tokenizer
+        self._prompt = prompt
+        self._request = request
+        self._ids = min(tokenizer.size, skeleton.config.vocab_rows)
+        self.score: Score | None = None
+        self.next_token: NextToken | None = None
+        self.targets: tuple[TargetScore, ...] = ()
+        self.continuations: tuple[Continuation, ...] = ()
+
+    def measure(
+        self, checkpoint: Checkpoint, keep_going: Callable[[], None]
+    ) -> Iterator[TokenWritten]:
+        """Fill the parts that the request asks for, yielding tokens as they are written."""
+        request, prompt = self._request, self._prompt
+        writes = request.continuation is not None
+        cache = DynamicCache(config=self._model.config) if writes else None
+        ids = self._tensor(prompt.token_ids)
+        hidden = self._hidden(ids, cache)
+        logits = finite(self._model.lm_head(hidden[-1:]))
+        if request.score:
+            head = self._model.lm_head
+            self.score = score_text(hidden, head, ids, request.top_k, self._ids)
+        if request.next_token:
+            self.next_token = next_token(logits, request.top_k, self._ids)
+        targets = []
+        for target in prompt.targets:
+            keep_going()
+            targets.append(self._target(target, logits))
+        self.targets = tuple(targets)
+        if cache is not None:
+            yield from self._write(checkpoint, logits, cache, keep_going)
+
+    def _tensor(self, token_ids: tuple[int, ...]) -> Tensor:
+        return torch.tensor(token_ids, dtype=torch.int64, device=self._device)
+
+    def _hidden(self, ids: Tensor, cache: DynamicCache | None = None) -> Tensor:
+        """Return the last hidden states, shape (position, dim)."""
+        base = self._model.gpt_neox
+        out = base(ids[None], past_key_values=cache, use_cache=cache is not None)
+        hidden: Tensor = out.last_hidden_state[0]
+        return hidden
+
+    def _target(self, target: Target, after_prompt: Tensor) -> TargetScore:
+        if target.context_ids == self._prompt.token_ids and len(target.token_ids) == 1:
+            logits = after_prompt
+        else:
+            hidden = self._hidden(self._tensor(target.context_ids + target.token_ids[:-1]))
+            logits = finite(self._model.lm_head(hidden[len(target.context_ids) - 1 :]))
+        logprobs, ranks = token_scores(logits, self._tensor(target.token_ids))
+        return TargetScore(
+            text=target.text,
+            token_ids=target.token_ids,
+            logprob=float(logprobs.double().sum()),
+            rank=int(ranks[0]),
+        )
+
+    def _write(
+        self,
+        checkpoint: Checkpoint,
+        logits: Tensor,
+        cache: DynamicCache,
+        keep_going: Callable[[], None],
+    ) -> Iterator[TokenWritten]:
+        assert self._request.continuation is not None
+        orders = Orders(self._request.continuation, self._tokenizer, self._request.top_k)
+        for piece in write(self._model, cache, logits, orders, keep_going):
+            if isinstance(piece, Written):
+                yield self._token(checkpoint, piece)
+            else:
+                self.continuations = piece
+
+    def _token(self, checkpoint: Checkpoint, token: Written) -> TokenWritten:
+        named = {token.token_id, *token.top.ids.ravel().tolist()}
+        return TokenWritten(
+            checkpoint=checkpoint,
+            prompt=self._prompt,
+            sample=token.sample,
+            token_id=token.token_id,
+            text=token.text,
+            logprob=token.logprob,
+            sampler_logprob=token.sampler_logprob,
+            rank=token.rank,
+            entropy=token.entropy,
+            top=token.top,
+            texts={token_id: self._tokenizer.token_text(token_id) for token_id in named},
+        )
+
+    def texts(self) -> dict[int, str]:
+        """Return the text of every token id that the parts name."""
+        arrays = [np.array(self._prompt.token_ids)]
+        arrays += [np.array(target.token_ids) for target in self.targets]
+        if self.score is not None:
+            arrays.append(self.score.top.ids.ravel())
+        if self.next_token is not None:
+            arrays.append(self.next_token.top.ids.ravel())
+        for written in self.continuations:
+            arrays += [written.token_ids, written.top.ids.ravel()]
+        named = np.unique(np.concatenate(arrays)).tolist()
+        return {token_id: self._tokenizer.token_text(token_id) for token_id in named}
+
+
+def placement(device: str) -> Placement:
+    """Return where a request's `device` ("auto", "cpu", "cuda", "cuda:1") computes.
+
+    Raises:
+        ValueError: there is no such device here; the text says what there is.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cpu":
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return Placement("cpu", "cpu", "CPU", memory)
+    kind, _, index = device.partition(":")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if kind != "cuda" or not (index or "0").isascii() or not (index or "0").isdigit():
+        raise ValueError(f"{device!r} is not a device; use auto, cpu, cuda or cuda:n")
+    if int(index or 0) >= count:
+        there = f"{count} CUDA devices" if count else "no CUDA device that torch can use"
+        raise ValueError(f"{device} is not there: this machine has {there}; use cpu or auto")
+    found = torch.cuda.get_device_properties(int(index or 0))
+    return Placement(f"cuda:{int(index or 0)}", "cuda", found.name, found.total_memory)
+
+
+def refuse_misfit(
+    prompt: Prompt, request: Request, checkpoint: Checkpoint, tokenizer: Tokenizer
+) -> None:
+    """Refuse what the checkpoint can't be asked.
+
+    Raises:
+        CheckpointError: prompt, longest target and continuation exceed the context together,
+            or the tokenizer does not belong to the model.
+    """
+    config = checkpoint.config
+    if tokenizer.size > config.vocab_rows:
+        raise CheckpointError(
+            f"{_name(checkpoint)} has {config.vocab_rows:,} vocabulary rows, fewer than its "
+            f"tokenizer's {tokenizer.size:,} tokens; one of the two files is wrong"
+        )
+    new = request.continuation.max_new_tokens if request.continuation else 0
+    longest = max((len(t.context_ids) + len(t.token_ids) for t in prompt.targets), default=0)
+    needed = max(len(prompt.token_ids) + new, longest)
+    if needed > config.context:
+        raise CheckpointError(
+            f"prompt and new tokens come to {needed:,} tokens and {checkpoint.model} reads at "
+            f"most {config.context:,}; shorten the prompt or ask for fewer"
+        )
+
+
+def _name(checkpoint: Checkpoint) -> str:
+    return f"step {checkpoint.step:,} of {checkpoint.model}"
+
+
+def _sentence(problem: Exception, checkpoint: Checkpoint) -> str:
+    """Return one sentence for a failed checkpoint; the exception itself keeps tensors alive."""
+    if isinstance(problem, CheckpointError):
+        return str(problem)
+    out_of_memory = isinstance(problem, MemoryError | torch.OutOfMemoryError)
+    if out_of_memory or "DefaultCPUAllocator" in str(problem):
+        return f"{_name(checkpoint)} does not fit in memory; pick a smaller model or a half dtype"
+    if isinstance(problem, OSError):
+        return f"{_name(checkpoint)} can't be read: {problem.strerror or problem}"
+    return f"{_name(checkpoint)} failed: {str(problem).splitlines()[0][:200]}"
