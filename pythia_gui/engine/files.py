@@ -8,6 +8,9 @@ import json
 import math
 import os
 import pickle
+import struct
+import warnings
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +23,7 @@ from pythia_gui.core.fingerprint import CheckpointError
 
 HEADER_LIMIT_BYTES = 16 << 20
 BLOCK_BYTES = 16 << 20
+DIMENSIONS_AT_MOST = 8
 DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -32,6 +36,20 @@ DTYPES = {
     "U8": torch.uint8,
     "BOOL": torch.bool,
 }
+# What torch.load raises on a file that is damaged or hostile, found by spoiling every byte.
+UNPICKLING_FAILS = (
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    RuntimeError,
+    ValueError,
+    EOFError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    struct.error,
+)
 KeepGoing = Callable[[], None]
 Wanted = Callable[[str], bool]
 
@@ -60,7 +78,7 @@ def read_tensors(
     """
     for file in files:
         if file.suffix == ".bin":
-            yield from _read_pickled(file, wanted)
+            yield from _read_pickled(file, wanted, keep_going)
         else:
             yield from _read_safetensors(file, wanted, keep_going)
 
@@ -102,9 +120,10 @@ def read_header(file: Path, descriptor: int) -> list[TensorPlace]:
         length = int.from_bytes(os.pread(descriptor, 8, 0), "little")
         if size < 8 or not 2 <= length <= min(size - 8, HEADER_LIMIT_BYTES):
             raise ValueError("its header has an impossible length")
-        header = json.loads(os.pread(descriptor, length, 8), object_pairs_hook=_without_doubles)
+        text = os.pread(descriptor, length, 8).decode("utf-8")
+        header = json.loads(text, object_pairs_hook=_without_doubles)
         places = [_place(name, entry, 8 + length) for name, entry in _tensors(header)]
-        places.sort(key=lambda place: place.start)
+        places.sort(key=lambda place: (place.start, place.size_bytes))
         _check_cover(places, 8 + length, size)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as problem:
         raise CheckpointError(
@@ -132,7 +151,8 @@ def _tensors(header: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 def _place(name: str, entry: dict[str, Any], base: int) -> TensorPlace:
     dtype = DTYPES.get(entry["dtype"])
     shape, (start, end) = entry["shape"], entry["data_offsets"]
-    if dtype is None or not all(type(n) is int and n >= 0 for n in (*shape, start, end)):
+    possible = dtype is not None and type(shape) is list and len(shape) <= DIMENSIONS_AT_MOST
+    if not possible or not all(type(n) is int and n >= 0 for n in (*shape, start, end)):
         raise ValueError("its header names an impossible tensor")
     if end - start != math.prod(shape) * dtype.itemsize:
         raise ValueError("a tensor's size does not fit its shape")
@@ -148,15 +168,36 @@ def _check_cover(places: list[TensorPlace], start: int, end: int) -> None:
         raise ValueError("its tensors don't cover the file")
 
 
-def _read_pickled(file: Path, wanted: Wanted) -> Iterator[tuple[str, Tensor]]:
-    try:
-        held = torch.load(file, map_location="cpu", weights_only=True, mmap=False)
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, OSError, KeyError) as why:
-        raise CheckpointError(
-            f"{file} is damaged or holds more than tensors and was not opened; fetch it again"
-        ) from why
+def _read_pickled(
+    file: Path, wanted: Wanted, keep_going: KeepGoing
+) -> Iterator[tuple[str, Tensor]]:
+    held = _unpickled(file)
     if not isinstance(held, dict):
         raise CheckpointError(f"{file} does not hold a checkpoint's tensors by name")
     for name, value in held.items():
+        keep_going()
         if isinstance(name, str) and isinstance(value, Tensor) and wanted(name):
             yield name, value
+
+
+def _unpickled(file: Path) -> object:
+    """Return what a .bin file holds; only tensors and plain containers are ever built."""
+    try:
+        _refuse_compressed(file)
+        with warnings.catch_warnings(action="ignore"):  # torch remarks on unusual pickles
+            return torch.load(file, map_location="cpu", weights_only=True, mmap=False)
+    except UNPICKLING_FAILS as why:
+        if "DefaultCPUAllocator" in str(why):
+            raise MemoryError from why
+        raise CheckpointError(
+            f"{file} is damaged or holds more than tensors and was not opened; fetch it again"
+        ) from why
+
+
+def _refuse_compressed(file: Path) -> None:
+    """Refuse an archive that would unpack to more than its size; torch.save never compresses."""
+    if not zipfile.is_zipfile(file):
+        return
+    with zipfile.ZipFile(file) as archive:
+        if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+            raise ValueError("it is compressed")

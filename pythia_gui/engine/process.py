@@ -27,6 +27,7 @@ from pythia_gui.engine.child import HEADER, framed
 
 LOCAL_ENGINE = "pythia_gui.engine.local:LocalEngine"
 PATIENCE_S = 1.0  # for an answer to a cancel
+START_PATIENCE_S = 60.0  # torch can take that long to load from a cold, slow disk
 CLOSING_S = 0.4
 TICK_S = 0.02
 SILENT_START_S = 0.3
@@ -71,15 +72,27 @@ class _Child:
         self._pipe.settimeout(TICK_S)
         self._unread = bytearray()
         self.ready = False
-        self.born = time.monotonic()
+        self._born = time.monotonic()
 
     @property
     def pid(self) -> int:
+        """Its process id."""
         return self._process.pid
 
     @property
     def alive(self) -> bool:
+        """Whether it has not ended."""
         return self._process.poll() is None
+
+    @property
+    def age_s(self) -> float:
+        """How long ago it was started."""
+        return time.monotonic() - self._born
+
+    @property
+    def starting(self) -> bool:
+        """Whether it is not ready yet, and may be given more time."""
+        return not self.ready and self.age_s < START_PATIENCE_S
 
     def send(self, message: tuple[Any, ...], cancel: Cancel) -> None:
         """Send a message, unless the person loses interest while the child does not read.
@@ -202,7 +215,8 @@ class ProcessEngine:
         self._running = threading.Lock()
         self._child: _Child | None = None
         self._closed = False
-        self._number = 0
+        self._number = 0  # of the last run begun
+        self._ended = 0  # of the last run that the child has ended
 
     @property
     def child_pid(self) -> int | None:
@@ -232,16 +246,15 @@ class ProcessEngine:
 
     def run(self, request: Request, cancel: Cancel) -> Iterator[EngineEvent]:
         """Yield what the child's engine says; see `pythia_gui.core.engine.Engine`."""
-        with self._running:
-            try:
-                child = self._living_child()
-            except OSError as problem:
-                yield Failure(f"The engine can't be started: {problem.strerror or problem}.")
+        while not self._running.acquire(timeout=TICK_S):  # an older run has not let go yet
+            if cancel.is_set():
                 return
-            if child is None:
-                yield Failure("The engine is closed.")
-                return
-            yield from self._supervised(child, request, cancel)
+        try:
+            yield from self._attempts(request, cancel)
+        except OSError as problem:
+            yield Failure(f"The engine can't be started: {problem.strerror or problem}.")
+        finally:
+            self._running.release()
 
     # -- the child's life ---------------------------------------------------------------------
 
@@ -263,48 +276,71 @@ class ProcessEngine:
 
     # -- one run ------------------------------------------------------------------------------
 
+    def _attempts(self, request: Request, cancel: Cancel) -> Generator[EngineEvent, None, None]:
+        """Run the request; again, if an idle child died before it could say a word of it."""
+        for last in (False, True):
+            child = self._living_child()
+            if child is None:
+                yield Failure("The engine is closed.")
+                return
+            idle = child.ready and not last
+            death = yield from self._supervised(child, request, cancel, silently=idle)
+            if not death:
+                return
+
     def _supervised(
-        self, child: _Child, request: Request, cancel: Cancel
-    ) -> Generator[EngineEvent, None, None]:
+        self, child: _Child, request: Request, cancel: Cancel, *, silently: bool
+    ) -> Generator[EngineEvent, None, bool]:
+        """Yield the run's events; return whether the child died without a word, `silently`."""
         self._number += 1
-        number, ended = self._number, False
+        number, spoke, died = self._number, False, False
         try:
             child.send(("run", number, request), cancel)
-            ended = yield from self._events(child, number, cancel)
+            for event in self._events(child, number, cancel):
+                spoke = True
+                yield event
         except Died as death:
-            ended = True
+            died = True
             self._drop(child)
-            if not self._closed and not cancel.is_set():
-                yield Failure(str(death))
+            if self._closed or cancel.is_set():
+                return False
+            if silently and not spoke:
+                return True
+            yield Failure(str(death))
         finally:
-            if not ended:
+            if not died and self._ended != number:
                 self._settle(child, number)
+        return False
 
-    def _events(
-        self, child: _Child, number: int, cancel: Cancel
-    ) -> Generator[EngineEvent, None, bool]:
-        """Yield the run's events; return whether the child has ended the run."""
+    def _events(self, child: _Child, number: int, cancel: Cancel) -> Iterator[EngineEvent]:
+        """Yield the run's events until its end or a cancel."""
         told = False
         while not cancel.is_set():
             match child.receive():
                 case None:
-                    if not told and not child.ready and _slow(child):
+                    if not told and not child.ready and child.age_s > SILENT_START_S:
                         told = True
                         yield Progress("Starting the engine", 0.0)
                 case ("event", int(of), event) if of == number and isinstance(event, _EVENTS):
                     yield event
                 case message:
                     if _ends(child, message, number):
-                        return True
-        return False
+                        self._ended = number
+                        return
 
     def _settle(self, child: _Child, number: int) -> None:
-        """Cancel a run and wait for its end; replace a child that does not answer."""
+        """Cancel a run and wait for its end; replace a child that does not answer.
+
+        One that is still starting can't answer, and would never be ready if every cancel
+        replaced it: only one that takes far too long is.
+        """
         deadline = time.monotonic() + PATIENCE_S
         try:
             child.send(("cancel", number), _Deadline(deadline))
             while time.monotonic() < deadline:
                 message = child.receive()
+                if message is None and child.starting:
+                    return  # it will find the run cancelled, and its words are dropped by number
                 if message is not None and _ends(child, message, number):
                     return
         except Died:
@@ -323,10 +359,6 @@ class _Deadline:
     def is_set(self) -> bool:
         """Whether the time has come."""
         return time.monotonic() >= self._at
-
-
-def _slow(child: _Child) -> bool:
-    return time.monotonic() - child.born > SILENT_START_S
 
 
 def _ends(child: _Child, message: tuple[Any, ...], number: int) -> bool:

@@ -11,6 +11,7 @@ from transformers.models.gpt_neox.modeling_gpt_neox import GPTNeoXRotaryEmbeddin
 
 from pythia_gui.core.fingerprint import CheckpointError
 from pythia_gui.core.neox_config import NeoxConfig
+from pythia_gui.core.steps import shown
 from pythia_gui.engine.files import read_tensors
 
 # Masks and rotary tables that older files carry and that the model computes itself.
@@ -43,28 +44,34 @@ class Skeleton:
         self.holds = None
         missing = set(self._parameters)
         for name, value in read_tensors(files, self._is_weight, keep_going):
-            missing.discard(self._copy(name, value))
+            self._copy(name, value)
+            if _of_the_model(name) not in missing:
+                raise CheckpointError(f"the checkpoint holds {shown(name)} twice; fetch it again")
+            missing.remove(_of_the_model(name))
         if missing:
             raise CheckpointError(f"{files[0].parent} lacks {_some(missing)}; fetch it again")
         self.holds = sha256
 
     def _is_weight(self, name: str) -> bool:
-        tied = self.config.tied_embeddings and name == "embed_out.weight"
+        tied = self.config.tied_embeddings and _of_the_model(name) == "lm_head.weight"
         return not tied and COMPUTED.search(name) is None
 
     @torch.no_grad()
-    def _copy(self, file_name: str, value: Tensor) -> str:
-        name = re.sub(r"^embed_out\.", "lm_head.", file_name)
-        parameter = self._parameters.get(name)
+    def _copy(self, name: str, value: Tensor) -> None:
+        parameter = self._parameters.get(_of_the_model(name))
         if parameter is None:
-            raise CheckpointError(f"the checkpoint holds {file_name}, which config.json rules out")
-        if parameter.shape != value.shape or not value.is_floating_point():
             raise CheckpointError(
-                f"{file_name} is {_shape(value)} in the checkpoint and {_shape(parameter)} by "
+                f"the checkpoint holds {shown(name, 80)}, which config.json rules out"
+            )
+        if not value.is_floating_point():
+            kind = str(value.dtype).removeprefix("torch.")
+            raise CheckpointError(f"{name} holds {kind} and no weights; fetch it again")
+        if parameter.shape != value.shape:
+            raise CheckpointError(
+                f"{name} is {_shape(value)} in the checkpoint and {_shape(parameter)} by "
                 "its config.json; one of the two files is wrong"
             )
         parameter.copy_(value)
-        return name
 
 
 def _build(config: NeoxConfig, dtype: torch.dtype, device: torch.device) -> GPTNeoXForCausalLM:
@@ -91,13 +98,19 @@ def _build(config: NeoxConfig, dtype: torch.dtype, device: torch.device) -> GPTN
     with torch.device("meta"):
         model = GPTNeoXForCausalLM(written).to(dtype)
     model.to_empty(device=device)
+    model.tie_weights()  # to_empty unties them
     # to_empty leaves this table, which no file holds, as it finds the memory.
     model.gpt_neox.rotary_emb = GPTNeoXRotaryEmbedding(written).to(device)
     return model.eval()
 
 
+def _of_the_model(file_name: str) -> str:
+    """Return the model's name of a tensor; files of Pythia call the output matrix embed_out."""
+    return re.sub(r"^embed_out\.", "lm_head.", file_name)
+
+
 def _some(names: set[str]) -> str:
-    listed = sorted(names)
+    listed = sorted(re.sub(r"^lm_head\.", "embed_out.", name) for name in names)
     more = f" and {len(listed) - NAMED_AT_MOST} more tensors" if len(listed) > NAMED_AT_MOST else ""
     return ", ".join(listed[:NAMED_AT_MOST]) + more
 
