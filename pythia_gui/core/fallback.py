@@ -1,6 +1,6 @@
 """One dtype per curve: what half precision can't compute is computed again in float32."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 
 from pythia_gui.core.engine import Cancel, Engine
@@ -22,20 +22,26 @@ class Float32Fallback:
 
     def run(self, request: Request, cancel: Cancel) -> Iterator[EngineEvent]:
         """Yield the events of `inner`, and of a second run in float32 if one is needed."""
+        notice = yield from self._until_overflow(request, cancel)
+        if notice is not None:  # the first run has ended by now: it let go of its generator
+            yield notice
+            yield from self._inner.run(replace(request, dtype="float32"), cancel)
+
+    def _until_overflow(
+        self, request: Request, cancel: Cancel
+    ) -> Generator[EngineEvent, None, Notice | None]:
+        """Yield the events of `inner` up to a curable overflow; return what to say of it."""
         place: Placement | None = None
         for event in self._inner.run(request, cancel):
             if isinstance(event, Placement):
                 place = event
             if isinstance(event, Result) and self._curable(event, request, place):
-                yield Notice(
+                return Notice(
                     f"step {event.checkpoint.step:,} of {event.checkpoint.model} overflows in "
                     f"{event.dtype}: all steps are computed again in float32"
                 )
-                break
             yield event
-        else:
-            return
-        yield from self._inner.run(replace(request, dtype="float32"), cancel)
+        return None
 
     def close(self) -> None:
         """Close the inner engine."""

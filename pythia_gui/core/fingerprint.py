@@ -2,11 +2,15 @@
 
 import hashlib
 import json
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pythia_gui.core.steps import shown
+
 BLOCK_BYTES = 1 << 20
+SENTENCE_LIMIT = 600
 INDEX_LIMIT_BYTES = 16 << 20
 SINGLE = ("model.safetensors", "pytorch_model.bin")
 INDEXED = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
@@ -14,7 +18,13 @@ ORDER = (SINGLE[0], INDEXED[0], SINGLE[1], INDEXED[1])
 
 
 class CheckpointError(ValueError):
-    """A checkpoint can't be used; the text is one sentence that says why, and the way out."""
+    """A checkpoint can't be used; the text is one sentence that says why, and the way out.
+
+    Names of files and tensors are in it: what they hold of invisible characters is spelled out.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(shown(sentence, SENTENCE_LIMIT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,24 @@ def identity_of(file: Path) -> FileIdentity:
     real = file.resolve()
     found = real.stat()
     return FileIdentity(str(real), found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+def read_limited(file: Path, limit_bytes: int) -> bytes:
+    """Return the content of a file that is no larger than `limit_bytes`.
+
+    Raises:
+        CheckpointError: it is missing, larger, no file (a pipe is never waited for), or can't
+            be read.
+    """
+    try:
+        found = file.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise CheckpointError(f"{file} can't be read: it is not a file")
+        if found.st_size > limit_bytes:
+            raise CheckpointError(f"{file} is larger than {limit_bytes >> 20} MiB and was not read")
+        return file.read_bytes()
+    except OSError as problem:
+        raise CheckpointError(f"{file} can't be read: {problem.strerror}") from problem
 
 
 def weight_files(folder: Path) -> tuple[Path, ...]:
@@ -52,7 +80,7 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
 
 def has_weights(folder: Path) -> bool:
     """Whether `folder` holds weights in one of the forms that can be read."""
-    return any((folder / name).is_file() for name in ORDER)
+    return any(_is_file(folder / name) for name in ORDER)
 
 
 def _shards(index: Path) -> tuple[Path, ...]:
@@ -65,9 +93,17 @@ def _shards(index: Path) -> tuple[Path, ...]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         raise CheckpointError(f"{index} is damaged; fetch it again") from problem
     for name in names:
-        if not (index.parent / name).is_file():
-            raise CheckpointError(f"{index.parent} lacks {name}; fetch it again")
+        if not _is_file(index.parent / name):
+            raise CheckpointError(f"{index.parent} lacks {shown(name)}; fetch it again")
     return tuple(index.parent / name for name in names)
+
+
+def _is_file(place: Path) -> bool:
+    """Whether a file is there; no name is too odd to ask."""
+    try:
+        return place.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def file_sha256(file: Path, keep_going: Callable[[], None] = lambda: None) -> str:

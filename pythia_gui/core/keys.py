@@ -61,10 +61,10 @@ def continuation_key(  # noqa: PLR0917 - a key names all that it depends on
     settings: dict[str, Any] = {"temperature": 0, "stop": drawn.stop}
     if not drawn.greedy:
         settings = {
-            "temperature": drawn.temperature,
+            "temperature": float(drawn.temperature),
             "top_k": drawn.top_k,
-            "top_p": drawn.top_p,
-            "min_p": drawn.min_p,
+            "top_p": float(drawn.top_p),
+            "min_p": float(drawn.min_p),
             "seed": drawn.seed,
             "sample": sample,
             "stop": drawn.stop,

@@ -30,7 +30,7 @@ def filtered(logprobs: Floats, sampling: Sampling) -> Doubles:
     """
     if sampling.greedy:
         return _only(int(np.argmax(logprobs)), logprobs.size)
-    kept = log_softmax(logprobs.astype(np.float64) / sampling.temperature)
+    kept = log_softmax(_cooled(logprobs.astype(np.float64), sampling.temperature))
     if 0 < sampling.top_k < kept.size:
         edge = np.partition(kept, -sampling.top_k)[-sampling.top_k]
         kept = _without(kept, kept < edge)
@@ -50,6 +50,15 @@ def draw(filtered_logprobs: Doubles, sampling: Sampling, sample: int, position: 
         return int(np.argmax(filtered_logprobs))
     noise = gumbel_noise(sampling.seed, sample, position, filtered_logprobs.size)
     return int(np.argmax(filtered_logprobs + noise))
+
+
+def _cooled(logprobs: Doubles, temperature: float) -> Doubles:
+    """Return `logprobs` over the temperature, shifted to a maximum of 0.
+
+    Shifted first: at the lowest temperatures every quotient but 0 is beyond float64.
+    """
+    with np.errstate(over="ignore"):
+        return np.asarray((logprobs - logprobs.max()) / temperature)
 
 
 def _only(winner: int, size: int) -> Doubles:

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pythia_gui.core.fingerprint import CheckpointError
+from pythia_gui.core.fingerprint import CheckpointError, read_limited
 from pythia_gui.core.neox_config import NeoxConfig
+from pythia_gui.core.steps import shown
 
 LIMIT_BYTES = 1 << 20
 TrainingDtype = Literal["float32", "float16", "bfloat16"]
@@ -16,7 +17,9 @@ Fraction = Annotated[float, Field(gt=0, le=1)]
 
 
 class RopeParameters(BaseModel):
-    """How transformers 5 writes the rotary settings."""
+    """How transformers 5 writes the rotary settings; one that is not known here is refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     rope_type: Literal["default"] = "default"
     rope_theta: float | None = Field(default=None, gt=1, le=1e9)
@@ -63,13 +66,9 @@ def read_config(file: Path) -> tuple[NeoxConfig, TrainingDtype, str]:
         CheckpointError: the file is missing, too large, damaged, of another kind of model, or
             names sizes that no GPT-NeoX model has.
     """
+    data = read_limited(file, LIMIT_BYTES)
     try:
-        if file.stat().st_size > LIMIT_BYTES:
-            raise ValueError("it is larger than 1 MiB")
-        data = file.read_bytes()
         found = NeoxFile.model_validate(_json_object(data))
-    except OSError as problem:
-        raise CheckpointError(f"{file} can't be read: {problem.strerror}") from problem
     except ValidationError as problem:
         raise CheckpointError(f"{file} can't be used: {_first(problem)}") from problem
     except (ValueError, RecursionError) as problem:
@@ -92,7 +91,8 @@ def _first(problem: ValidationError) -> str:
     place = ".".join(str(part) for part in error["loc"])
     if place == "model_type":
         return "only GPT-NeoX models (model_type gpt_neox) are supported"
-    return f"{place or 'it'}: {error['msg']}"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{shown(place)}: {message}" if place else message
 
 
 def _dtype(found: NeoxFile) -> TrainingDtype:

@@ -3,6 +3,7 @@
 Nothing is fetched: Hub names work from the local Hub cache alone.
 """
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from pythia_gui.core.defects import defects_of, known_bad
 from pythia_gui.core.fingerprint import CheckpointError, identity_of
 from pythia_gui.core.library import FactLine, ModelEntry, PromptError
 from pythia_gui.core.neox_config import NeoxConfig
-from pythia_gui.core.requests import Checkpoint, Prompt
+from pythia_gui.core.requests import Checkpoint, Prompt, Target
 from pythia_gui.core.steps import LAST_STEP, shown, tokens_seen
 from pythia_gui.hub.config import TrainingDtype, read_config
 from pythia_gui.hub.folders import (
@@ -28,9 +29,12 @@ from pythia_gui.hub.folders import (
 )
 from pythia_gui.hub.tokenizer import Tokenizer
 
+log = logging.getLogger(__name__)
+
+HUB_CACHE = Path(HF_HUB_CACHE)
 DEMO_SUITE = "Demo suite"
 DEMO_BATCH_TOKENS = 512
-REPO_NAME = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}", re.ASCII)
+REPO_NAME = re.compile(r"(?!.*\.\.)\w[\w.-]{0,95}/\w[\w.-]{0,95}", re.ASCII)
 DEMO_FACTS = (
     FactLine(
         "What it is",
@@ -56,14 +60,21 @@ class KnownModel:
 class LocalLibrary:
     """The demo suite, the catalogue and the folders that were added; see `core.library`."""
 
-    def __init__(self, demo: Path | None, cache: Path = Path(HF_HUB_CACHE)) -> None:
+    def __init__(self, demo: Path | None, cache: Path = HUB_CACHE) -> None:
         """Look the demo suite up in `demo` and the catalogue's checkpoints in `cache`."""
         self._cache = cache
         self._models: dict[str, KnownModel] = {}
         for folder in sorted(demo.glob("demo-*"), reverse=True) if demo else ():
-            self._add(_demo_model(folder))
+            if any(folder.glob("step*")):
+                self._add_demo(folder)
         for model in catalogue.MODELS:
             self._add(_catalogue_model(model, cache))
+
+    def _add_demo(self, folder: Path) -> None:
+        try:
+            self._add(_demo_model(folder))
+        except CheckpointError:  # the program starts without it rather than not at all
+            log.exception("a model of the demo suite is damaged")
 
     def _add(self, known: KnownModel) -> ModelEntry:
         self._models[known.entry.key] = known
@@ -86,10 +97,13 @@ class LocalLibrary:
         return self._models[found.model.name].entry, found.notice or ""
 
     def _unknown(self, name: str, problem: ValueError) -> ModelEntry:
-        if REPO_NAME.fullmatch(name) and not name.startswith(f"{catalogue.OWNER}/"):
+        is_repo = REPO_NAME.fullmatch(name) is not None
+        if is_repo and steps_in_hub_cache(self._cache, name):
             return self.add_repo(name)
-        if Path(name).is_dir():
+        if _is_folder(name):
             return self.add_folder(Path(name))
+        if is_repo and not name.startswith(f"{catalogue.OWNER}/"):
+            return self.add_repo(name)  # it says what is missing
         raise CheckpointError(str(problem)) from problem
 
     def add_repo(self, repo: str) -> ModelEntry:
@@ -111,14 +125,14 @@ class LocalLibrary:
 
     def add_folder(self, folder: Path) -> ModelEntry:
         """Add a folder of checkpoints and return its model."""
-        folder = folder.expanduser().absolute()
+        folder = _absolute(folder)
         places = steps_in(folder)
         name = (
             folder.parent.name if len(places) == 1 and folder in _folders(places) else folder.name
         )
-        return self._add(
-            KnownModel(_folder_entry(str(folder), name or str(folder), places), places)
-        )
+        known = KnownModel(_folder_entry(str(folder), name or str(folder), places), places)
+        self._tokenizer(known)  # a folder whose tokenizer is damaged is refused at once
+        return self._add(known)
 
     def checkpoint(self, key: str, step: int) -> Checkpoint:
         """Return the checkpoint of a model at a step; its folder is None if it is not here."""
@@ -156,22 +170,27 @@ class LocalLibrary:
         """Encode a prompt and its targets with the model's tokenizer."""
         known = self._known(key)
         tokenizer = self._tokenizer(known)
-        ids = tokenizer.encode(text, special_tokens=special_tokens) or tokenizer.start_ids()
+        typed = tokenizer.encode(text, special_tokens=special_tokens)
+        ids = typed or tokenizer.start_ids()
         asked = tuple(
             tokenizer.encode_target(text, target, special_tokens=special_tokens)
             for target in targets
         )
-        room = known.entry.context - max([new_tokens, *(len(t.token_ids) for t in asked)])
-        if len(ids) <= room:
-            return Prompt(text, ids, asked, from_start=not text)
-        if not cut_left or room < 1:
-            raise PromptError(_too_long(len(ids), new_tokens, known.entry))
-        over = len(ids) - room
-        cut = tuple(replace(t, context_ids=t.context_ids[over:]) for t in asked)
-        return Prompt(text, ids[over:], cut, cut=over)
+        _refuse_endless(asked, new_tokens, known.entry)
+        totals = [len(t.context_ids) + len(t.token_ids) for t in asked]
+        over = max([len(ids) + new_tokens, *totals]) - known.entry.context
+        if over <= 0:
+            return Prompt(text, ids, asked, from_start=not typed)
+        if not cut_left:
+            raise PromptError(_too_long(len(ids), new_tokens, asked, known.entry))
+        cut = tuple(replace(t, context_ids=_right_of(t.context_ids, over)) for t in asked)
+        kept = _right_of(ids, over)
+        return Prompt(text, kept, cut, cut=len(ids) - len(kept))
 
     def prompt_of_ids(self, key: str, token_ids: Sequence[int]) -> Prompt:
         """Return the prompt that consists of exactly these tokens."""
+        if not token_ids:
+            return self.encode(key, "")
         text = self._tokenizer(self._known(key)).decode(token_ids)
         return Prompt(text, tuple(token_ids))
 
@@ -245,12 +264,48 @@ def _is_path(name: str) -> bool:
     return name.startswith(("/", "./", "../", "~", ".")) or "\\" in name
 
 
+def _is_folder(name: str) -> bool:
+    try:
+        return bool(name) and Path(name).is_dir()
+    except (OSError, ValueError):  # a name longer than any folder's
+        return False
+
+
+def _absolute(folder: Path) -> Path:
+    try:
+        folder = folder.expanduser()
+        return folder.resolve() if ".." in folder.parts else folder.absolute()
+    except (OSError, RuntimeError, ValueError) as problem:  # no such user, no such name
+        raise CheckpointError(f"{folder} is not a folder") from problem
+
+
 def _folders(places: Mapping[int, StepPlace]) -> set[Path]:
     return {place.folder for place in places.values()}
 
 
-def _too_long(count: int, new_tokens: int, entry: ModelEntry) -> str:
+def _right_of(token_ids: tuple[int, ...], over: int) -> tuple[int, ...]:
+    """Return `token_ids` less `over` on the left, but never nothing."""
+    return token_ids[min(over, len(token_ids) - 1) :]
+
+
+def _refuse_endless(targets: Sequence[Target], new_tokens: int, entry: ModelEntry) -> None:
+    """Refuse what no cut of the prompt makes room for: one token of it must stay."""
+    longest = max((len(target.token_ids) for target in targets), default=0)
+    fit = f"into the {entry.context:,} of {entry.name} after any prompt"
+    if new_tokens >= entry.context:
+        raise PromptError(f"{new_tokens:,} new tokens do not fit {fit}; ask for fewer")
+    if longest >= entry.context:
+        raise PromptError(
+            f"a target of {longest:,} tokens, the prompt's last spaces included, does not fit "
+            f"{fit}; shorten it"
+        )
+
+
+def _too_long(count: int, new_tokens: int, targets: Sequence[Target], entry: ModelEntry) -> str:
+    longest = max((len(target.token_ids) for target in targets), default=0)
     asked = f" and {new_tokens:,} new ones" if new_tokens else ""
+    if longest > new_tokens:
+        asked = f" and a target of {longest:,}"
     return (
         f"{count:,} tokens of prompt{asked} do not fit into the {entry.context:,} of "
         f"{entry.name}; shorten the prompt or let it be cut on the left"

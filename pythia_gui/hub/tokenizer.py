@@ -8,9 +8,10 @@ from pathlib import Path
 
 import tokenizers
 
-from pythia_gui.core.fingerprint import CheckpointError
+from pythia_gui.core.fingerprint import CheckpointError, read_limited
 from pythia_gui.core.library import PromptError
 from pythia_gui.core.requests import Target
+from pythia_gui.core.steps import shown
 
 LIMIT_BYTES = 64 << 20
 END_OF_TEXT = "<|endoftext|>"
@@ -29,12 +30,7 @@ class Tokenizer:
         Raises:
             CheckpointError: it is missing, too large or damaged.
         """
-        try:
-            if file.stat().st_size > LIMIT_BYTES:
-                raise CheckpointError(f"{file} is larger than any tokenizer (64 MiB)")
-            data = file.read_bytes()
-        except OSError as problem:
-            raise CheckpointError(f"{file} can't be read: {problem.strerror}") from problem
+        data = read_limited(file, LIMIT_BYTES)
         try:
             self._inner = tokenizers.Tokenizer.from_str(data.decode("utf-8"))
         except Exception as problem:  # tokenizers raises plain Exception for a damaged file
@@ -42,10 +38,12 @@ class Tokenizer:
         self._inner.no_truncation()
         self._inner.no_padding()
         self.sha256 = hashlib.sha256(data).hexdigest()
-        self.size = self._inner.get_vocab_size(with_added_tokens=True)
+        self.size = 1 + max(self._inner.get_vocab(with_added_tokens=True).values(), default=-1)
         self.end_of_text = self._inner.token_to_id(END_OF_TEXT)
         self._added = {i: t.content for i, t in self._inner.get_added_tokens_decoder().items()}
         self._unknown = self._inner.token_to_id("<|unk|>")
+        parts = (self._inner.decoder, self._inner.pre_tokenizer)
+        self._characters_are_bytes = any("ByteLevel" in repr(part) for part in parts)
 
     def encode(self, text: str, *, special_tokens: bool = False) -> tuple[int, ...]:
         """Return the token ids of `text`; nothing is added to it.
@@ -77,7 +75,7 @@ class Tokenizer:
         if token is None:
             return b""
         table = _byte_of_character()
-        if all(character in table for character in token):
+        if self._characters_are_bytes and all(character in table for character in token):
             return bytes(table[character] for character in token)
         return bytes(token.encode())
 
@@ -109,7 +107,8 @@ class Tokenizer:
 
         As lm-evaluation-harness's `_encode_pair` does: the prompt's trailing spaces move to
         the target, both are encoded as one text, and what follows the prompt's own tokens is
-        the target. An empty prompt starts from `<|endoftext|>`.
+        the target; where the two merge at their border, the prompt's own tokens stay before it.
+        An empty prompt starts from `<|endoftext|>`.
 
         Raises:
             PromptError: the target is empty, merges wholly into the prompt, or can't be encoded.
@@ -122,8 +121,8 @@ class Tokenizer:
         context = self.encode(bare, special_tokens=special_tokens)
         token_ids = whole[len(context) :]
         if not token_ids:
-            raise PromptError(f"the target {text!r} has no token of its own after this prompt")
-        return Target(text, whole[: len(context)] or self.start_ids(), token_ids)
+            raise PromptError(f"the target '{shown(text)}' has no token of its own after this prompt")
+        return Target(text, context or self.start_ids(), token_ids)
 
     def start_ids(self) -> tuple[int, ...]:
         """Return the ids of the explicit start of an empty prompt."""
