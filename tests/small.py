@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -13,7 +14,7 @@ SPECIALS = ("<|endoftext|>", "<|padding|>")
 SIZE = len(SPECIALS) + 256
 ROWS = SIZE + 14
 CONTEXT = 96
-Change = Callable[[dict[str, torch.Tensor]], None]
+Change = Callable[[dict[str, torch.Tensor]], object]
 
 
 def write_byte_tokenizer(file: Path, specials: Sequence[str] = SPECIALS) -> Path:
@@ -30,11 +31,15 @@ def write_byte_tokenizer(file: Path, specials: Sequence[str] = SPECIALS) -> Path
 
 
 def make_small(
-    root: Path, *, steps: tuple[int, ...] = (0, 1, 512), form: str = "safetensors", **changes: object
+    root: Path,
+    *,
+    steps: tuple[int, ...] = (0, 1, 512),
+    form: str = "safetensors",
+    **changes: Any,
 ) -> Path:
     """Write a folder of small checkpoints by step; return it."""
     tokenizer = write_byte_tokenizer(root.parent / f"{root.name}-tokenizer.json")
-    sizes = {"vocab_size": ROWS, "max_position_embeddings": CONTEXT}
+    sizes: dict[str, Any] = {"vocab_size": ROWS, "max_position_embeddings": CONTEXT}
     return make_checkpoints(root, tokenizer, steps=steps, form=form, **(sizes | changes))
 
 

@@ -151,8 +151,9 @@ def _tensors(header: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 def _place(name: str, entry: dict[str, Any], base: int) -> TensorPlace:
     dtype = DTYPES.get(entry["dtype"])
     shape, (start, end) = entry["shape"], entry["data_offsets"]
-    possible = dtype is not None and type(shape) is list and len(shape) <= DIMENSIONS_AT_MOST
-    if not possible or not all(type(n) is int and n >= 0 for n in (*shape, start, end)):
+    if dtype is None or type(shape) is not list or len(shape) > DIMENSIONS_AT_MOST:
+        raise ValueError("its header names an impossible tensor")
+    if not all(type(n) is int and n >= 0 for n in (*shape, start, end)):
         raise ValueError("its header names an impossible tensor")
     if end - start != math.prod(shape) * dtype.itemsize:
         raise ValueError("a tensor's size does not fit its shape")

@@ -34,6 +34,7 @@ from pythia_gui.core.fingerprint import (
 )
 from pythia_gui.core.precision import Dtype, computed_dtype, fits
 from pythia_gui.core.requests import Checkpoint, Prompt, Request, Target
+from pythia_gui.core.steps import shown
 from pythia_gui.engine.decode import Orders, Written, write
 from pythia_gui.engine.measure import (
     NonFiniteLogits,
@@ -139,7 +140,13 @@ class LocalEngine:
     def _tokenizer(self, checkpoint: Checkpoint) -> Tokenizer:
         sha256 = checkpoint.tokenizer_sha256
         if sha256 not in self._tokenizers:
-            self._tokenizers[sha256] = Tokenizer(Path(checkpoint.tokenizer_file))
+            found = Tokenizer(Path(checkpoint.tokenizer_file))
+            if found.sha256 != sha256:
+                raise CheckpointError(
+                    f"{checkpoint.tokenizer_file} has changed since the prompt was encoded; "
+                    "add its folder again"
+                )
+            self._tokenizers[sha256] = found
         return self._tokenizers[sha256]
 
     @torch.inference_mode()
@@ -339,7 +346,7 @@ def refuse_misfit(
 
     Raises:
         CheckpointError: prompt, longest target and continuation exceed the context together,
-            or the tokenizer does not belong to the model.
+            hold what is no token, or the tokenizer does not belong to the model.
     """
     config = checkpoint.config
     if tokenizer.size > config.vocab_rows:
@@ -347,6 +354,7 @@ def refuse_misfit(
             f"{_name(checkpoint)} has {config.vocab_rows:,} vocabulary rows, fewer than its "
             f"tokenizer's {tokenizer.size:,} tokens; one of the two files is wrong"
         )
+    _refuse_no_tokens(prompt, tokenizer)
     new = request.continuation.max_new_tokens if request.continuation else 0
     longest = max((len(t.context_ids) + len(t.token_ids) for t in prompt.targets), default=0)
     needed = max(len(prompt.token_ids) + new, longest)
@@ -355,6 +363,16 @@ def refuse_misfit(
             f"prompt and new tokens come to {needed:,} tokens and {checkpoint.model} reads at "
             f"most {config.context:,}; shorten the prompt or ask for fewer"
         )
+
+
+def _refuse_no_tokens(prompt: Prompt, tokenizer: Tokenizer) -> None:
+    texts = [prompt.token_ids]
+    texts += [ids for t in prompt.targets for ids in (t.context_ids, t.token_ids)]
+    if not all(texts):
+        raise CheckpointError("there is no token to start from; type a prompt")
+    for token_id in {token_id for ids in texts for token_id in ids}:
+        if not 0 <= token_id < tokenizer.size:
+            raise CheckpointError(f"{token_id:,} is no token of this model's tokenizer")
 
 
 def _name(checkpoint: Checkpoint) -> str:
@@ -370,4 +388,5 @@ def _sentence(problem: Exception, checkpoint: Checkpoint) -> str:
         return f"{_name(checkpoint)} does not fit in memory; pick a smaller model or a half dtype"
     if isinstance(problem, OSError):
         return f"{_name(checkpoint)} can't be read: {problem.strerror or problem}"
-    return f"{_name(checkpoint)} failed: {str(problem).splitlines()[0][:200]}"
+    said = (str(problem).splitlines() or [type(problem).__name__])[0]
+    return f"{_name(checkpoint)} failed: {shown(said, 200)}"

@@ -121,7 +121,9 @@ class Tokenizer:
         context = self.encode(bare, special_tokens=special_tokens)
         token_ids = whole[len(context) :]
         if not token_ids:
-            raise PromptError(f"the target '{shown(text)}' has no token of its own after this prompt")
+            raise PromptError(
+                f"the target '{shown(text)}' has no token of its own after this prompt"
+            )
         return Target(text, context or self.start_ids(), token_ids)
 
     def start_ids(self) -> tuple[int, ...]:

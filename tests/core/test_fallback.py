@@ -51,7 +51,7 @@ class FakeEngine:
         self.closed = True
 
 
-def asked(dtype: str = "auto") -> Request:
+def asked(dtype="auto"):
     steps = tuple(replace(AT, step=step) for step in (1, 2, 3))
     return Request("slot", steps, (Prompt("", (0,)),), dtype=dtype)
 
@@ -141,7 +141,9 @@ def test_weights_beyond_float16_give_one_curve_in_float32(tmp_path):
     checkpoints = tuple(library.checkpoint(entry.key, step) for step in (0, 1, 2))
     request = Request("slot", checkpoints, (prompt,), dtype="float16")
     alone = [
-        event for event in LocalEngine().run(request, threading.Event()) if isinstance(event, Result)
+        event
+        for event in LocalEngine().run(request, threading.Event())
+        if isinstance(event, Result)
     ]
     assert [result.non_finite for result in alone] == [False, True, False]
     assert alone[1].error is not None

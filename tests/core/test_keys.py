@@ -1,6 +1,7 @@
 """A key names what was computed: every parameter changes it, no label does."""
 
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -27,7 +28,7 @@ AT = Checkpoint(
     config_sha256="c" * 64,
     weights_sha256="w" * 64,
 )
-LABELS = {
+LABELS: dict[str, Any] = {
     "model": "another",
     "step": 7,
     "tokens_seen": None,
@@ -39,16 +40,16 @@ LABELS = {
     "commit": "0" * 40,
     "config": NeoxConfig(3, 32, 2, 128, 272, 96),
 }
-CONTENTS = ("weights_sha256", "config_sha256", "tokenizer_sha256")
+CONTENTS: tuple[Any, ...] = ("weights_sha256", "config_sha256", "tokenizer_sha256")
 PROMPT = Prompt("text", (5, 6, 7), (Target(" end", (5, 6), (8, 9)),))
 SAMPLED = Sampling(temperature=0.7, top_k=40, top_p=0.9, min_p=0.05, seed=3, stop=("\n",))
 CONTINUE = Continue(16, samples=2, sampling=SAMPLED)
 
 
-def all_keys(at: Checkpoint = AT, prompt: Prompt = PROMPT, **changed: object) -> list[str]:
+def all_keys(
+    at=AT, prompt=PROMPT, *, dtype="float32", device="cpu", what=CONTINUE, sample=1, top_k=10
+):
     """Return the key of every part, with the given parameters instead of the usual ones."""
-    asked = {"dtype": "float32", "device": "cpu", "what": CONTINUE, "sample": 1, "top_k": 10}
-    dtype, device, what, sample, top_k = (asked | changed).values()
     return [
         score_key(at, dtype, device, prompt, top_k),
         next_key(at, dtype, device, prompt, top_k),
@@ -57,7 +58,7 @@ def all_keys(at: Checkpoint = AT, prompt: Prompt = PROMPT, **changed: object) ->
     ]
 
 
-def continued(at: Checkpoint = AT, prompt: Prompt = PROMPT, sample: int = 1, **sampling) -> str:
+def continued(at=AT, prompt=PROMPT, sample=1, **sampling):
     what = replace(CONTINUE, sampling=replace(SAMPLED, **sampling))
     return continuation_key(at, "float32", "cpu", prompt, what, sample, 10)
 
@@ -73,7 +74,8 @@ def test_a_label_never_changes_a_key(label):
 
 @pytest.mark.parametrize("content", CONTENTS)
 def test_other_content_changes_every_key(content):
-    changed = all_keys(replace(AT, **{content: "0" * 64}))
+    other: dict[str, Any] = {content: "0" * 64}
+    changed = all_keys(replace(AT, **other))
     assert not {*changed} & {*all_keys()}
 
 
@@ -98,7 +100,7 @@ def test_the_words_of_a_prompt_are_a_label_and_its_tokens_are_not():
 
 
 def test_context_and_tokens_of_a_target_change_its_key_and_its_words_do_not():
-    def key(**changed: object) -> str:
+    def key(**changed):
         return target_key(AT, "float32", "cpu", replace(PROMPT.targets[0], **changed))
 
     assert key(text="other") == key()

@@ -20,7 +20,7 @@ def gpu(memory_bytes: int) -> Placement:
     return Placement("cuda:0", "cuda", "A GPU", memory_bytes)
 
 
-def asked(*trained: str, dtype: str = "auto") -> Request:
+def asked(*trained, dtype="auto"):
     checkpoints = tuple(replace(AT, training_dtype=name) for name in trained)
     return Request("slot", checkpoints, (), dtype=dtype)
 

@@ -5,7 +5,6 @@ import pytest
 import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from scipy.stats import chisquare
 from transformers.generation.logits_process import (
     MinPLogitsWarper,
     TemperatureLogitsWarper,
@@ -76,7 +75,7 @@ def test_what_is_left_is_renormalised(seed, temperature):
 def test_adding_a_constant_to_the_logprobs_changes_nothing():
     logprobs = random_logprobs(1)
     sampling = Sampling(0.8, 10, 0.9, 0.02)
-    shifted = filtered(logprobs.astype(np.float64) + 17, sampling)
+    shifted = filtered(logprobs + np.float32(16), sampling)
     np.testing.assert_allclose(shifted, filtered(logprobs, sampling), atol=1e-5)
 
 
@@ -119,7 +118,11 @@ def test_the_draws_follow_the_filtered_distribution():
     inside = np.isfinite(kept)
     counts = np.bincount(draws, minlength=kept.size)
     assert counts[~inside].sum() == 0
-    assert chisquare(counts[inside], np.exp(kept[inside]) * len(draws)).pvalue > 1e-3
+    expected = np.exp(kept[inside]) * len(draws)
+    chi_square = ((counts[inside] - expected) ** 2 / expected).sum()
+    freedom = inside.sum() - 1  # the statistic's mean; its variance is twice that
+    assert freedom >= 5
+    assert chi_square < freedom + 4 * np.sqrt(2 * freedom)
 
 
 def test_samples_of_one_place_are_independent_of_each_other():

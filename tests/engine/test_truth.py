@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +80,12 @@ def pairs(answers, plain) -> list[tuple[Result, Reference]]:
 
 
 def tokenizer_size(result: Result) -> int:
-    return Tokenizer(Path(result.checkpoint.tokenizer_file)).size
+    return size_of(result.checkpoint.tokenizer_file)
+
+
+@lru_cache
+def size_of(tokenizer_file: str) -> int:
+    return Tokenizer(Path(tokenizer_file)).size
 
 
 def test_every_log_probability_equals_that_of_plain_transformers(pairs):

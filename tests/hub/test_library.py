@@ -392,9 +392,7 @@ def test_a_prompt_that_ends_in_spaces_leaves_its_target_a_context_that_fits(
 ):
     library, key = wide
     bare = library.encode(key, words(count)).token_ids
-    prompt = library.encode(
-        key, words(count) + "\n" * spaces, ["x"], new_tokens=new, cut_left=True
-    )
+    prompt = library.encode(key, words(count) + "\n" * spaces, ["x"], new_tokens=new, cut_left=True)
     (target,) = prompt.targets
     assert 1 <= len(prompt.token_ids) <= 2048 - new
     assert target.context_ids == bare[-len(target.context_ids) :] != ()
@@ -421,6 +419,15 @@ def test_the_empty_prompt_starts_from_an_explicit_end_of_text(wide):
     prompt = library.encode(key, "", [" a"])
     assert (prompt.text, prompt.token_ids, prompt.from_start) == ("", (0,), True)
     assert prompt.targets[0].context_ids == (0,)
+
+
+def test_a_prompt_that_a_tokenizer_makes_nothing_of_starts_like_the_empty_one(library, folder):
+    file = folder / "tokenizer.json"
+    content = json.loads(file.read_text())
+    content["normalizer"] = {"type": "Strip", "strip_left": True, "strip_right": True}
+    file.write_text(json.dumps(content))
+    prompt = library.encode(library.add_folder(folder).key, "  ")
+    assert (prompt.text, prompt.token_ids, prompt.from_start) == ("  ", (0,), True)
 
 
 def test_special_tokens_are_plain_text_unless_switched_on(wide):
