@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -20,6 +21,7 @@ from PySide6.QtWidgets import QApplication
 
 from pythia_gui import app as program_of
 from pythia_gui.ui import theme
+from pythia_gui.ui.window import MainWindow
 
 BEAT_MS = 2
 SCRUB_MS = 30
@@ -48,7 +50,7 @@ def main() -> int:
     theme.apply(app, "light")
     with tempfile.TemporaryDirectory() as folder:
         state = QSettings(str(Path(folder) / "window.ini"), QSettings.Format.IniFormat)
-        program = program_of.assemble(state, stored=False)
+        program = program_of.assemble(MainWindow(state), stored=False)
         program.window.resize(1280, 800)
         program.window.show()
         entry, _ = program.library.find(model)
@@ -82,7 +84,7 @@ def _scrub(workspace: object, steps: tuple[int, ...]) -> None:
     timer.stop()
 
 
-def _until(done) -> None:
+def _until(done: Callable[[], bool]) -> None:
     loop = QEventLoop()
     timer = QTimer(interval=20)
     timer.timeout.connect(lambda: done() and loop.quit())

@@ -64,7 +64,7 @@ def write_weights(
         return
     names = sorted(tensors)
     halves = (names[: len(names) // 2], names[len(names) // 2 :])
-    weight_map = {}
+    weight_map: dict[str, str] = {}
     for number, half in enumerate(halves, 1):
         file = f"{stem}-{number:05}-of-00002.{kind}"
         _write({name: tensors[name] for name in half}, folder / file)

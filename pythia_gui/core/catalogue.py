@@ -44,7 +44,7 @@ CAUTIONS: tuple[str, ...] = (
 """What the model cards warn of, in our words; shown where a person meets generated text."""
 
 
-class UnknownModel(ValueError):  # noqa: N818 - it names what is wrong
+class UnknownModel(ValueError):
     """A name that no model of the catalogue has, told in one sentence."""
 
 

@@ -200,7 +200,6 @@ def test_an_interrupted_copy_leaves_the_skeleton_unloaded(tmp_path, neox_tokeniz
     config = library.checkpoint(library.add_folder(root).key, 1).config
     skeleton = Skeleton(config, torch.float32, torch.device("cpu"))
     skeleton.load([root / "step1" / "model.safetensors"], "first", lambda: None)
-    assert skeleton.holds == "first"
     calls = iter(range(5))
 
     def stop_at_the_fifth_read() -> None:
