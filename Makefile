@@ -6,7 +6,7 @@ PYTHON_IN := $(VENV)/bin/python
 export VENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run install install-test check format test soak install-desktop clean
+.PHONY: help run install install-test check format test soak bench picture install-desktop clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name what; \
@@ -37,6 +37,13 @@ test: check ## `make check`, then all tests but the soak
 
 soak: install-test ## the repeated faults at their full counts
 	$(PYTHON_IN) -m pytest -m soak --timeout 1800 $(PYTEST_ARGS)
+
+bench: install-test ## start-up time and event-loop gaps, as JSON
+	$(PYTHON_IN) benchmarks/startup.py
+	$(PYTHON_IN) benchmarks/event_loop.py
+
+picture: install ## make the README's picture again
+	$(PYTHON_IN) -m pythia_gui render --no-cache --out docs/window.png
 
 install-desktop: install ## put the program, with its icon, into this user's application menu
 	@$(PYTHON_IN) packaging/install_desktop.py

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SCREEN = (1_440, 900)
-TOOLS = ("Xvfb", "xdotool")
+TOOLS = ("Xvfb", "xdotool")  # packaging/debian-packages-test.txt; `make install-test` brings them
 PATIENCE_S = 60.0
 
 
@@ -37,6 +37,8 @@ class Display:
     """An X server in memory; its picture lies in a file."""
 
     def __init__(self, folder: Path) -> None:
+        lacking = missing_tools()
+        assert not lacking, f"not installed: {', '.join(lacking)}; run make install-test"
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         read, write = os.pipe()

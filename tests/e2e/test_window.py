@@ -10,32 +10,13 @@ import time
 import numpy as np
 import pytest
 
-from tests.e2e.desktop import Display, Program, alive, missing_tools, wait_until
+from tests.e2e.desktop import alive, wait_until
 
-pytestmark = [
-    pytest.mark.skipif(bool(missing_tools()), reason=f"not installed: {missing_tools()}"),
-    pytest.mark.timeout(300),
-]
+pytestmark = pytest.mark.timeout(300)
 
 FROM_BOTTOM = 90  # the timeline's rail is this many pixels above the window's lower edge
 START_CPU_S = 1.0
 END_S = 2.0
-
-
-@pytest.fixture(scope="module")
-def display(tmp_path_factory):
-    made = Display(tmp_path_factory.mktemp("display"))
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def program(display, tmp_path, repository):
-    made = Program.start(display, tmp_path, repository)
-    yield made
-    said = made.end()
-    assert "Traceback" not in said, said
-    assert "Warning" not in said, said
 
 
 def ask(program, prompt):
