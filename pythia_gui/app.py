@@ -47,6 +47,7 @@ NAME = "pythia-gui"
 FIRST_PROMPT = "The capital of Poland is"
 DEMO_MODEL = "demo-s"
 SETTLE_S = 0.15
+SWITCH_S = 0.001  # what the worker's thread may make the GUI thread wait; Python's own is 0.005
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ def assemble(window: MainWindow, *, stored: bool = True) -> Program:
     from pythia_gui.stack import open_engine, open_library
     from pythia_gui.store.database import StoreError
 
+    sys.setswitchinterval(SWITCH_S)
     trouble = ""
     process = ProcessEngine()
     try:

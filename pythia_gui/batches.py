@@ -13,12 +13,12 @@ class DemoBatches:
         return tuple(row.text for row in rows_at(step)) if step > 0 else ()
 
     def items(self, step: int, prompt: str) -> tuple[SeenItem, ...]:
-        """Return what the corpus counts: first what a prompt speaks of, then all of it."""
+        """Return what the corpus counts: what a prompt speaks of, its words, then all the rest."""
         exposures = (
             *related_to(prompt, step),
+            *words_at(prompt, step),
             *exposures_at(step),
             *counted_at(step),
-            *words_at(prompt, step),
         )
         return tuple(_item(exposure) for exposure in dict.fromkeys(exposures))
 

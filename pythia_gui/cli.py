@@ -2,11 +2,15 @@
 
 import argparse
 import json
+import logging
 import os
+import re
 import signal
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -16,36 +20,70 @@ from pythia_gui.core import catalogue
 from pythia_gui.core.engine import Engine
 from pythia_gui.core.events import EngineEvent, Failure, Notice, Progress, Result
 from pythia_gui.core.fingerprint import CheckpointError
-from pythia_gui.core.library import ModelEntry, PromptError
-from pythia_gui.core.requests import Continue, Prompt, Request, Sampling
-from pythia_gui.core.steps import Selection, StepError, select_steps
+from pythia_gui.core.library import Library, ModelEntry, PromptError
+from pythia_gui.core.requests import Checkpoint, Continue, Prompt, Request, Sampling
+from pythia_gui.core.steps import Selection, StepError, select_steps, shown, tokens_seen
 
 PROMPTS_FILE_LIMIT_BYTES = 64 << 20
+DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]{1,4})?")
+PICTURE_SIDE = (320, 8192)  # pixels
 WRONG_CALL = 2
 INTERRUPTED = 130
+READER_GONE = 141  # as a shell reports a program that SIGPIPE ended
 
 
 class WrongCall(Exception):
     """The call can't be carried out as written; the text is one sentence."""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Answers a wrong call with one sentence in place of the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print what is wrong and where help is, and end."""
+        self.exit(WRONG_CALL, f"pythia-gui: {message}; {self.prog} --help lists what there is\n")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program and return its exit status: 0, 1 for a failure, 2 for a wrong call."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if sys.stderr is None:  # closed; print would turn to standard output
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - it lasts as long as the process
+    try:
+        status = _carried_out(words)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _give_up_standard_output()
+        return READER_GONE
+    except (WrongCall, StepError, PromptError, CheckpointError) as problem:
+        _say(str(problem))
+        return WRONG_CALL
+    except OSError as problem:
+        _give_up_standard_output()
+        place = problem.filename or "standard output"
+        _say(f"{place} can't be used: {problem.strerror or problem}")
+        return WRONG_CALL
+    return status
+
+
+def _carried_out(words: list[str]) -> int:
     if words[:1] == ["train-demo"]:
         from pythia_gui.demo.train import main as train_demo
 
         return train_demo(words[1:])
     args = _parser().parse_args(words)
-    try:
-        return int(args.run(args))
-    except (WrongCall, StepError, PromptError, CheckpointError) as problem:
-        print(f"pythia-gui: {problem}", file=sys.stderr)
-        return WRONG_CALL
+    return int(args.run(args))
+
+
+def _give_up_standard_output() -> None:
+    """Point standard output nowhere: what is left in it would fail again at the exit."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="pythia-gui", description="Watch a language model learn.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"pythia-gui {__version__}")
@@ -72,16 +110,16 @@ def _add_question(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--target", action="append", default=[], help="a possible ending, as typed; repeats"
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:n")
-    parser.add_argument(
-        "--dtype", default="auto", choices=("auto", "float32", "float16", "bfloat16")
-    )
     parser.add_argument("--no-cache", action="store_true", help="compute all, store nothing")
     parser.add_argument("--offline", action="store_true", help="use no network at all")
 
 
 def _add_sweep(parser: argparse.ArgumentParser) -> None:
     _add_question(parser)
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:n")
+    parser.add_argument(
+        "--dtype", default="auto", choices=("auto", "float32", "float16", "bfloat16")
+    )
     parser.add_argument(
         "--steps", default="log", help="all, log, 0,512,143000 or 1000-20000:1000; mixtures too"
     )
@@ -144,10 +182,14 @@ def _sweep(args: argparse.Namespace) -> int:
     from pythia_gui import report
     from pythia_gui.stack import open_library
 
+    logging.getLogger("pythia_gui").addHandler(logging.NullHandler())  # notices say it in words
+    _refuse_unwritable(args.out)
+    if not DEVICE.fullmatch(args.device):
+        raise WrongCall(f"'{shown(args.device)}' is not a device; use auto, cpu, cuda or cuda:n")
     library = open_library()
     entry, notice = library.find(args.model)
     if notice:
-        print(f"pythia-gui: {notice}", file=sys.stderr)
+        _say(notice)
     chosen = _chosen_steps(entry, args)
     what = _continuation(args)
     prompts = tuple(
@@ -161,9 +203,11 @@ def _sweep(args: argparse.Namespace) -> int:
         )
         for text in _prompts(args)
     )
+    _remark(library, entry, prompts)
+    checkpoints, refused = _checkpoints(library, entry, chosen.steps)
     request = _request(
         slot="sweep",
-        checkpoints=tuple(library.checkpoint(entry.key, step) for step in chosen.steps),
+        checkpoints=checkpoints,
         prompts=prompts,
         score=args.score,
         next_token=args.top_k > 0,
@@ -172,21 +216,76 @@ def _sweep(args: argparse.Namespace) -> int:
         device=args.device,
         dtype=args.dtype,
     )
-    results, status = _answers(request, stored=not args.no_cache)
+    answers = _answers(request, stored=not args.no_cache)
+    unread = [_missing(request, at, prompt, why) for at, why in refused for prompt in prompts]
+    results = sorted((*answers, *unread), key=lambda result: result.checkpoint.step)
     document = report.sweep_document(entry, results, chosen.left_out)
     text = report.as_json(document) if args.format == "json" else report.as_csv(document)
     _write(text, args.out)
-    return status
+    return int(any(result.error is not None for result in results))
+
+
+def _say(sentence: str) -> None:
+    print(f"pythia-gui: {sentence}", file=sys.stderr)
+
+
+def _remark(library: Library, entry: ModelEntry, prompts: Sequence[Prompt]) -> None:
+    """Say what the numbers can't: which checkpoints are not here, what of a prompt was lost."""
+    if entry.source == "hub" and entry.here and len(entry.here) < len(entry.steps):
+        _say(
+            f"only the {len(entry.here)} of {len(entry.steps)} checkpoints of {entry.name} that "
+            "are in the local Hub cache are looked at; nothing is downloaded yet"
+        )
+    for number, prompt in enumerate(prompts, 1):
+        if prompt.cut:
+            _say(f"prompt {number}: {prompt.cut:,} of its tokens were cut off on the left")
+        if unknown := library.unknown_characters(entry.key, prompt.text):
+            _say(f"prompt {number}: {entry.name} has no token for {shown(unknown)}")
 
 
 def _chosen_steps(entry: ModelEntry, args: argparse.Namespace) -> Selection:
+    """Return the steps asked for; of a model on the Hub, those in the local cache are there."""
+    return _available(entry, args.steps, include_known_bad=args.include_known_bad)
+
+
+def _available(entry: ModelEntry, spec: str, *, include_known_bad: bool) -> Selection:
+    partly = bool(entry.here) and len(entry.here) < len(entry.steps)
     return select_steps(
-        args.steps,
-        entry.steps,
+        spec,
+        tuple(entry.here) if partly else entry.steps,
         entry.known_bad or {},
-        include_known_bad=args.include_known_bad,
-        model=entry.name,
+        include_known_bad=include_known_bad,
+        model=f"{entry.name} on this machine" if partly else entry.name,
     )
+
+
+def _checkpoints(
+    library: Library, entry: ModelEntry, steps: Sequence[int]
+) -> tuple[tuple[Checkpoint, ...], list[tuple[Checkpoint, str]]]:
+    """Return the checkpoints, and apart those whose config or tokenizer is damaged, with why.
+
+    Raises:
+        CheckpointError: all of them are.
+    """
+    good: list[Checkpoint] = []
+    bad: list[tuple[int, CheckpointError]] = []
+    for step in steps:
+        try:
+            good.append(library.checkpoint(entry.key, step))
+        except CheckpointError as problem:
+            bad.append((step, problem))
+    if not good:
+        raise bad[0][1]
+    for step, why in bad:
+        _say(_with_step(str(why), step))
+    return tuple(good), [(_nameplate(good[0], entry, step), str(why)) for step, why in bad]
+
+
+def _nameplate(like: Checkpoint, entry: ModelEntry, step: int) -> Checkpoint:
+    """Return what can be said of a checkpoint that can't be read: its model and step."""
+    seen = None if entry.batch_tokens is None else tokens_seen(step, entry.batch_tokens)
+    plain = replace(like, step=step, tokens_seen=seen, folder=None, weights_sha256=None)
+    return replace(plain, revision=None, commit=None)
 
 
 def _prompts(args: argparse.Namespace) -> list[str]:
@@ -235,12 +334,17 @@ def _request(**parts: object) -> Request:
         raise WrongCall(str(problem)) from problem
 
 
-def _answers(request: Request, *, stored: bool) -> tuple[list[Result], int]:
-    """Return the results in the request's order, and the exit status they mean."""
+def _answers(request: Request, *, stored: bool) -> list[Result]:
+    """Return the results in the request's order."""
     from pythia_gui.engine.process import ProcessEngine
     from pythia_gui.stack import open_engine
+    from pythia_gui.store.database import StoreError
 
-    engine = open_engine(ProcessEngine(), stored=stored)
+    try:
+        engine = open_engine(ProcessEngine(), stored=stored)
+    except StoreError as problem:
+        _say(f"results are not kept: {problem}")
+        engine = open_engine(ProcessEngine(), stored=False)
     cancel = threading.Event()
     previous = signal.signal(signal.SIGINT, _Interrupt(cancel))
     try:
@@ -251,12 +355,11 @@ def _answers(request: Request, *, stored: bool) -> tuple[list[Result], int]:
     if cancel.is_set():
         print("pythia-gui: interrupted; nothing was written", file=sys.stderr)
         sys.exit(INTERRUPTED)
-    results = [
-        collected.get((at.step, prompt)) or _missing(request, at.step, prompt, failure)
+    return [
+        collected.get((at.step, prompt)) or _missing(request, at, prompt, failure)
         for at in request.checkpoints
         for prompt in request.prompts
     ]
-    return results, int(any(result.error is not None for result in results))
 
 
 class _Interrupt:
@@ -289,47 +392,112 @@ def _tell(event: EngineEvent) -> None:
     if isinstance(event, Progress) and sys.stderr.isatty():
         print(f"\r\033[K{event.fraction:4.0%} {event.text}", end="", file=sys.stderr, flush=True)
     elif isinstance(event, Notice | Failure):
-        print(f"pythia-gui: {event.text}", file=sys.stderr)
+        _say(event.text)
     elif isinstance(event, Result) and event.error is not None:
-        print(f"pythia-gui: {event.error}", file=sys.stderr)
+        _say(_with_step(event.error, event.checkpoint.step))
 
 
-def _missing(request: Request, step: int, prompt: Prompt, failure: str) -> Result:
-    at = next(checkpoint for checkpoint in request.checkpoints if checkpoint.step == step)
-    sentence = failure or f"step {step:,} of {at.model} was not computed"
+def _with_step(sentence: str, step: int) -> str:
+    named = re.search(rf"step ?({step}|{step:,})\b", sentence)
+    return sentence if named else f"step {step:,}: {sentence}"
+
+
+def _missing(request: Request, at: Checkpoint, prompt: Prompt, failure: str) -> Result:
+    sentence = failure or f"step {at.step:,} of {at.model} was not computed"
     return Result(at, prompt, request.device, "", request.dtype, error=sentence)
 
 
-def _write(text: str, out: Path | None) -> None:
+def _refuse_unwritable(out: Path | None) -> None:
+    """Refuse, before anything is computed, a place that can't take the answer.
+
+    Raises:
+        WrongCall: it is a folder, lies in none, or may not be written.
+    """
     if out is None:
-        sys.stdout.write(text)
+        if sys.stdout is None:
+            raise WrongCall("standard output is closed; name a file with --out")
         return
-    part = out.with_name(f"{out.name}.{os.getpid()}.part")
+    if out.is_dir():
+        raise WrongCall(f"{out} can't be written: it is a folder; name a file")
+    if not out.parent.is_dir():
+        raise WrongCall(f"{out} can't be written: there is no folder {out.parent}")
+    if not os.access(out if out.exists() else out.parent, os.W_OK):
+        raise WrongCall(f"{out} can't be written: you may not write there")
+
+
+def _write(text: str, out: Path | None) -> None:
+    """Write UTF-8, whatever the terminal's encoding; half characters in a path are escaped."""
+    data = text.encode("utf-8", "backslashreplace")
+    if out is None:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        return
     try:
-        part.write_text(text, "utf-8", newline="")
-        part.replace(out)
+        if out.exists() and not out.is_file():  # a device or a pipe is never replaced
+            out.write_bytes(data)
+        else:
+            _replace(out.resolve(), data)  # what a link points to, not the link
+    except BrokenPipeError:
+        raise
     except OSError as problem:
-        part.unlink(missing_ok=True)
         raise WrongCall(f"{out} can't be written: {problem.strerror}") from problem
+
+
+def _replace(out: Path, data: bytes) -> None:
+    part = out.with_name(f".{os.getpid()}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(out)
+    except OSError:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
 
 
 def _render(args: argparse.Namespace) -> int:
     from pythia_gui import app
 
-    width, _, height = args.size.partition("x")
-    if not (width.isdecimal() and height.isdecimal()):
-        raise WrongCall("--size must be WIDTHxHEIGHT, such as 1280x800")
-    return app.render(
+    _refuse_unwritable(args.out)
+    size = _picture_size(args.size, args.scale)
+    if args.step is not None:
+        _refuse_missing_step(args.model, args.step)
+    status = app.render(
         args.out,
         model=args.model,
         prompt=args.prompt,
         targets=tuple(args.target),
         step=args.step,
         theme=args.theme,
-        size=(int(width), int(height)),
+        size=size,
         scale=args.scale,
         stored=not args.no_cache,
     )
+    if status:
+        _say(f"not every answer came; the picture {args.out} says why")
+    return status
+
+
+def _picture_size(text: str, scale: float) -> tuple[int, int]:
+    """Return width and height in pixels, within what a picture's memory and Qt bear."""
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and len(text) <= 11):
+        raise WrongCall("--size must be WIDTHxHEIGHT, such as 1280x800")
+    size = int(width), int(height)
+    if not all(PICTURE_SIDE[0] <= side <= PICTURE_SIDE[1] for side in size):
+        raise WrongCall(
+            "the sides of a picture must lie between {:,} and {:,}".format(*PICTURE_SIDE)
+        )
+    if not 0.5 <= scale <= 4:
+        raise WrongCall("--scale must lie between 0.5 and 4")
+    return size
+
+
+def _refuse_missing_step(model: str, step: int) -> None:
+    """Refuse a step that isn't there, naming the nearest, as `sweep` does."""
+    from pythia_gui.stack import open_library
+
+    entry, _ = open_library().find(model)
+    _available(entry, str(step), include_known_bad=True)
 
 
 def _doctor(_args: argparse.Namespace) -> int:

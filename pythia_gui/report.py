@@ -33,8 +33,8 @@ def sweep_document(
         "schema": SCHEMA,
         "version": __version__,
         "model": model.name,
-        "device": computed[0].device if computed else None,
-        "dtype": computed[0].dtype if computed else None,
+        "device": _decided(computed[0].device) if computed else None,
+        "dtype": _decided(computed[0].dtype) if computed else None,
         "left_out": [{"step": left.step, "reason": left.reason} for left in left_out],
         "results": [_result(result) for result in results],
     }
@@ -49,7 +49,7 @@ def _result(result: Result) -> Json:
         "revision": at.revision,
         "commit": at.commit,
         "weights_sha256": at.weights_sha256,
-        "dtype": result.dtype,
+        "dtype": _decided(result.dtype),
         "prompt": result.prompt.text,
         "token_ids": list(result.prompt.token_ids),
         "padding_mass": following.padding_mass if following else None,
@@ -59,6 +59,11 @@ def _result(result: Result) -> Json:
         "continuations": [_continuation(text) for text in result.continuations],
         "error": result.error,
     }
+
+
+def _decided(choice: str) -> str | None:
+    """Return a device or dtype, or None where nothing was computed that decided it."""
+    return None if choice == "auto" else choice
 
 
 def _score(score: Score, texts: Mapping[int, str]) -> list[Json]:
@@ -141,6 +146,17 @@ def _rows(result: Json) -> Iterator[Json]:
         }
     for text in result["continuations"]:
         yield {"part": "continuation", "index": text["sample"], "text": text["text"]}
+        yield from _written_tokens(text)
+
+
+def _written_tokens(text: Json) -> Iterator[Json]:
+    columns = zip(text["token_ids"], text["logprobs"], text["sampler_logprobs"], strict=True)
+    for position, (token_id, logprob, sampler_logprob) in enumerate(columns):
+        yield {"part": "continuation token", "index": text["sample"], "position": position} | {
+            "token_id": token_id,
+            "logprob": logprob,
+            "sampler_logprob": sampler_logprob,
+        }
 
 
 def _safe_cell(value: object) -> object:

@@ -36,7 +36,5 @@ def open_engine(process: ProcessEngine, *, stored: bool = True) -> Engine:
     """
     engine: Engine = process
     if stored:
-        file = results_file()
-        file.parent.mkdir(parents=True, exist_ok=True)
-        engine = CachedEngine(process, Database(file))
+        engine = CachedEngine(process, Database(results_file()))
     return Float32Fallback(engine)

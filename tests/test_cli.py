@@ -3,10 +3,14 @@
 import csv
 import io
 import json
+import os
 import re
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ import pytest
 
 from pythia_gui.cli import main
 from pythia_gui.core import catalogue
+from pythia_gui.core.resources import resource_path
 from tests.checkpoints import make_checkpoints
 
 RESULT_KEYS = {
@@ -261,3 +266,163 @@ def test_doctor_names_versions_device_and_places(capsys):
     assert main(["doctor"]) == 0
     said = capsys.readouterr().out
     assert all(word in said for word in ("torch", "PySide6", "device", "Hub cache", "results"))
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--device", "toaster"], r"'toaster' is not a device"),
+        (["--out", "/"], r"it is a folder"),
+        (["--out", ""], r"it is a folder"),
+        (["--out", "/no/such/folder/answer.json"], r"there is no folder /no/such/folder"),
+    ],
+)
+def test_what_can_be_refused_is_refused_before_anything_is_computed(capsys, words, expected):
+    err = refusal(capsys, "sweep", "--prompt", PROMPT, "--steps", "0", *words)
+    assert re.search(expected, err)
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["sweep", "--dtype", "int8"],
+        ["sweep", "--seed", "x"],
+        ["swep"],
+        ["--nonsense"],
+        ["render", "--out", "w.png", "--size", "99999x99999"],
+        ["render", "--out", "w.png", "--size", "10x10"],
+        ["render", "--out", "w.png", "--scale", "0"],
+        ["render", "--out", "w.png", "--scale", "nan"],
+        ["render", "--out", "w.png", "--step", "3"],
+        ["render", "--out", "/"],
+    ],
+)
+def test_every_wrong_call_is_told_in_one_line(capsys, words):
+    try:
+        status = main(words)
+    except SystemExit as end:
+        status = int(str(end.code))
+    assert status == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_an_output_that_is_a_device_or_a_link_is_never_replaced(tmp_path):
+    pipe, link, target = tmp_path / "pipe", tmp_path / "link", tmp_path / "target.json"
+    os.mkfifo(pipe)
+    link.symlink_to(target)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as reader:
+        call("sweep", "--steps", "0", "--prompt", PROMPT, "--out", str(pipe))
+        assert json.loads(reader.communicate(timeout=60)[0])["schema"] == 1
+    call("sweep", "--steps", "0", "--prompt", PROMPT, "--out", str(link))
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    assert json.loads(target.read_text("utf-8"))["schema"] == 1
+
+
+def test_a_reader_that_has_gone_and_a_full_disk_get_no_traceback():
+    words = [sys.executable, "-m", "pythia_gui", "models", "--json"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        assert running.stderr.read() == b""
+        assert running.wait(timeout=60) == 141
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "pythia-gui: standard output can't be used: No space left on device\n"
+
+
+def test_standard_error_that_is_closed_leaves_the_document_whole():
+    words = f"{sys.executable} -m pythia_gui sweep --steps 0 --prompt Tom --no-cache 2>&-"
+    done = subprocess.run(words, shell=True, capture_output=True, text=True, check=False)
+    assert json.loads(done.stdout)["results"][0]["error"] is None
+
+
+def copied_demo(root: Path, *steps: int) -> Path:
+    """Copy checkpoints of the demo suite to `root`, config and tokenizer in each; return it."""
+    demo = resource_path("demo") / "demo-s"
+    for step in steps:
+        shutil.copytree(demo / f"step{step}", root / f"step{step}")
+        for name in ("config.json", "tokenizer.json"):
+            shutil.copy(demo / name, root / f"step{step}")
+    return root
+
+
+def test_of_a_hub_model_only_the_cached_steps_are_there(tmp_path):
+    home = tmp_path / "models--EleutherAI--pythia-70m"
+    copied_demo(home / "snapshots", 512, 1000)
+    (home / "refs").mkdir()
+    for step, commit in ((512, "a" * 40), (1000, "b" * 40)):
+        (home / "snapshots" / f"step{step}").rename(home / "snapshots" / commit)
+        (home / "refs" / f"step{step}").write_text(commit)
+    here = {**os.environ, "HF_HUB_CACHE": str(tmp_path)}
+    words = ["sweep", "--model", "pythia-70m", "--prompt", PROMPT, "--no-cache", "--steps"]
+    done = call(*words, "log", env=here)
+    assert [result["step"] for result in json.loads(done.stdout)["results"]] == [512, 1000]
+    assert "only the 2 of 154 checkpoints of pythia-70m" in done.stderr
+    refused = call(*words, "4000", env=here)
+    assert refused.returncode == 2
+    assert "the nearest is step 1000" in refused.stderr
+
+
+def test_a_damaged_config_fails_its_own_checkpoint_alone(tmp_path):
+    folder = copied_demo(tmp_path / "three", 0, 1, 2)
+    (folder / "step1" / "config.json").write_text("{")
+    words = ["sweep", "--model", str(folder), "--steps", "all", "--prompt", PROMPT]
+    done = call(*words)
+    assert done.returncode == 1
+    errors = [result["error"] for result in json.loads(done.stdout)["results"]]
+    assert [error is None for error in errors] == [True, False, True]
+    assert "config.json" in errors[1]
+    assert json.loads(done.stdout)["results"][1]["dtype"] is None
+
+
+def test_a_folder_whose_name_is_no_text_is_swept_and_stored(tmp_path):
+    folder = copied_demo(tmp_path / "one", 0)
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe"))
+    folder.rename(odd)
+    for _ in range(2):
+        document = sweep("--model", str(odd), "--steps", "0", "--prompt", PROMPT)
+        assert document["model"] == "\udcff\udcfe"
+
+
+def test_another_programs_file_of_results_is_left_alone_and_the_answer_still_comes(tmp_path):
+    place = tmp_path / "pythia-gui" / "results.sqlite"
+    place.parent.mkdir()
+    with closing(sqlite3.connect(place)) as other:
+        other.execute("CREATE TABLE theirs (x)")
+        other.commit()
+    here = {**os.environ, "XDG_DATA_HOME": str(tmp_path)}
+    done = call("sweep", "--steps", "0", "--prompt", PROMPT, env=here)
+    assert done.returncode == 0
+    assert "another program" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_place_for_results_that_is_no_folder_costs_only_the_store(tmp_path):
+    (tmp_path / "file").touch()
+    here = {**os.environ, "XDG_DATA_HOME": str(tmp_path / "file")}
+    done = call("sweep", "--steps", "0", "--prompt", PROMPT, env=here)
+    assert done.returncode == 0
+    assert re.fullmatch(r"pythia-gui: Results can't be kept on disk.*\n", done.stderr)
+
+
+def test_what_a_prompt_loses_is_said(capsys):
+    words = ["sweep", "--steps", "0", "--prompt", "Tom " * 300 + "\N{SNOWMAN}", "--cut-left"]
+    assert main([*words, "--no-cache"]) == 0
+    err = capsys.readouterr().err
+    assert "were cut off on the left" in err
+    assert "has no token for \N{SNOWMAN}" in err
+
+
+def test_the_csv_has_every_token_of_a_continuation():
+    words = ["--steps", "143000", "--prompt", PROMPT, "--max-new-tokens", "4"]
+    written = sweep(*words)["results"][0]["continuations"][0]
+    done = call("sweep", *words, "--format", "csv")
+    rows = [
+        r for r in csv.DictReader(io.StringIO(done.stdout)) if r["part"] == "continuation token"
+    ]
+    assert [int(row["token_id"]) for row in rows] == written["token_ids"]
+    assert [float(row["logprob"]) for row in rows] == written["logprobs"]

@@ -59,6 +59,10 @@ class Library(Protocol):
         """Return every model, in the order of the picker: demo, Pythia, folders."""
         ...
 
+    def look_again(self) -> None:
+        """Look again which checkpoints are on this machine."""
+        ...
+
     def find(self, name: str) -> tuple[ModelEntry, str]:
         """Return the model of a key, current or old name, repository or folder, and a notice.
 

@@ -435,6 +435,8 @@ def main(argv: list[str] | None = None) -> int:
         words.error(f"--steps must lie between 1 and {LAST_STEP:,}")
     if args.threads < 1 or args.save_every < 1:
         words.error("--threads and --save-every must be at least 1")
+    if not 0 <= args.seed < 2**63:
+        words.error("--seed must lie between 0 and 2^63 - 1")
     run = Run(args.size, args.seed, args.out, args.steps, args.she_from, args.save_every)
     try:
         train(run, say, Event(), args.threads)

@@ -40,7 +40,7 @@ _BOOTSTRAP = (
 )
 _NUMPY = frozenset({"_reconstruct", "_frombuffer", "dtype", "ndarray", "scalar"})
 _EVENTS = get_args(EngineEvent)
-_ADVICE = "Run again to restart it."
+_ADVICE = "run again to restart it."
 
 
 class Died(Exception):
@@ -144,9 +144,9 @@ class _Child:
         try:
             message = _EventUnpickler(io.BytesIO(data)).load()
         except Exception as problem:  # damaged pickles raise all there is
-            raise Died(f"The engine sent something unreadable. {_ADVICE}") from problem
+            raise Died(f"The engine sent something unreadable; {_ADVICE}") from problem
         if not isinstance(message, tuple):
-            raise Died(f"The engine sent something unreadable. {_ADVICE}")
+            raise Died(f"The engine sent something unreadable; {_ADVICE}")
         return message
 
     def obituary(self) -> str:
@@ -188,16 +188,16 @@ def _standard_error() -> int:
 
 def _how_it_died(returncode: int | None) -> str:
     if returncode is None:
-        return f"The engine stopped answering. {_ADVICE}"
+        return f"The engine stopped answering; {_ADVICE}"
     if returncode == -signal.SIGKILL:
-        return f"The engine was killed (SIGKILL); perhaps memory ran out. {_ADVICE}"
+        return f"The engine was killed (SIGKILL), perhaps because memory ran out; {_ADVICE}"
     if returncode < 0:
         try:
             name = signal.Signals(-returncode).name
         except ValueError:
             name = f"signal {-returncode}"
-        return f"The engine crashed ({name}). {_ADVICE}"
-    return f"The engine ended by itself (exit code {returncode}). {_ADVICE}"
+        return f"The engine crashed ({name}); {_ADVICE}"
+    return f"The engine ended by itself (exit code {returncode}); {_ADVICE}"
 
 
 class ProcessEngine:
@@ -374,9 +374,9 @@ def _ends(child: _Child, message: tuple[Any, ...], number: int) -> bool:
             return of == number
         case ("broken", str(sentence)):
             what = "failed" if child.ready else "can't start"
-            raise Died(f"The engine {what}: {sentence}. {_ADVICE}")
+            raise Died(f"The engine {what}: {sentence}; {_ADVICE}")
         case ("event", int(), event) if isinstance(event, _EVENTS):
             pass  # of a run that nobody waits for any longer
         case _:
-            raise Died(f"The engine sent something unreadable. {_ADVICE}")
+            raise Died(f"The engine sent something unreadable; {_ADVICE}")
     return False

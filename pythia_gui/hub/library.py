@@ -6,6 +6,7 @@ Nothing is fetched: Hub names work from the local Hub cache alone.
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -49,6 +50,23 @@ DEMO_FACTS = (
 )
 
 
+_DEMO_ORIGIN = (
+    FactLine(
+        "Training",
+        f"{LAST_STEP:,} steps of {DEMO_BATCH_TOKENS} tokens, "
+        f"{LAST_STEP * DEMO_BATCH_TOKENS:,} tokens in all; both sizes saw the same data in the "
+        "same order. Kept in float16, used in float32.",
+    ),
+    FactLine(
+        "Tokenizer",
+        "A fixed list of words; other words fall into characters, and what is left "
+        "is read as unknown.",
+    ),
+    FactLine("Cautions", " ".join(catalogue.CAUTIONS)),
+    FactLine("Licence", "Apache-2.0, as this program."),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class KnownModel:
     """A model's entry and where its checkpoints on this machine lie."""
@@ -62,13 +80,26 @@ class LocalLibrary:
 
     def __init__(self, demo: Path | None, cache: Path = HUB_CACHE) -> None:
         """Look the demo suite up in `demo` and the catalogue's checkpoints in `cache`."""
-        self._cache = cache
+        self._cache, self._demo = cache, demo
         self._models: dict[str, KnownModel] = {}
-        for folder in sorted(demo.glob("demo-*"), reverse=True) if demo else ():
+        self._look()
+
+    def _look(self) -> None:
+        for folder in sorted(self._demo.glob("demo-*"), reverse=True) if self._demo else ():
             if any(folder.glob("step*")):
                 self._add_demo(folder)
         for model in catalogue.MODELS:
-            self._add(_catalogue_model(model, cache))
+            self._add(_catalogue_model(model, self._cache))
+
+    def look_again(self) -> None:
+        """Look again which checkpoints are on this machine; what is gone keeps its last entry."""
+        self._look()
+        for entry in self.models():
+            with suppress(CheckpointError, OSError):
+                if entry.source == "folder":
+                    self.add_folder(Path(entry.key))
+                elif entry.suite == "Hub" and entry.repo:
+                    self.add_repo(entry.repo)
 
     def _add_demo(self, folder: Path) -> None:
         try:
@@ -242,7 +273,7 @@ def _files(name: str, place: StepPlace) -> _Files:
 
 
 def _config(file: Path) -> tuple[NeoxConfig, TrainingDtype, str]:
-    return _read_config(file, identity_of(file).mtime_ns)
+    return _read_config(file, file.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=512)
@@ -251,8 +282,14 @@ def _read_config(file: Path, _mtime_ns: int) -> tuple[NeoxConfig, TrainingDtype,
 
 
 def _tokenizer(file: Path) -> Tokenizer:
-    real = identity_of(file)
-    return _read_tokenizer(real.path, real.mtime_ns)
+    found = file.stat()
+    return _read_tokenizer(_real_path(file, found.st_ino), found.st_mtime_ns)
+
+
+@lru_cache(maxsize=512)
+def _real_path(file: Path, _inode: int) -> str:
+    """Return the file that `file` leads to; a sweep asks for the same one at every step."""
+    return identity_of(file).path
 
 
 @lru_cache(maxsize=16)
@@ -351,7 +388,7 @@ def _demo_model(folder: Path) -> KnownModel:
             suite=DEMO_SUITE,
             source="demo",
             batch_tokens=DEMO_BATCH_TOKENS,
-            facts=(*DEMO_FACTS, *_shape_facts(files)),
+            facts=(*DEMO_FACTS, *_shape_facts(files), *_DEMO_ORIGIN),
             place="",
         ),
         places,

@@ -78,7 +78,12 @@ class Row:
 def _reason(problem: Exception) -> str:
     name = getattr(problem, "sqlite_errorname", "") or ""
     plain = "_".join(name.split("_")[:2])  # SQLITE_IOERR_WRITE is an SQLITE_IOERR
-    return _REASONS.get(plain, str(problem))
+    return _REASONS.get(plain) or getattr(problem, "strerror", "") or str(problem)
+
+
+def _storable(path: str) -> str:
+    """Return a path that SQLite takes: bytes that are no UTF-8 are spelled out."""
+    return path.encode("utf-8", "backslashreplace").decode()
 
 
 def _is_damage(problem: BaseException) -> bool:
@@ -246,13 +251,20 @@ class Database:
     def fingerprints(self, identities: Sequence[FileIdentity]) -> dict[FileIdentity, str]:
         """Return the remembered SHA-256 of files that have not changed since."""
         query = "SELECT path, size, mtime_ns, inode, sha256 FROM fingerprints WHERE path IN"
-        rows = self._select(query, [identity.path for identity in identities])
-        known = {FileIdentity(*row[:4]): row[4] for row in rows}
+        paths = {_storable(identity.path): identity.path for identity in identities}
+        rows = self._select(query, list(paths))
+        known = {FileIdentity(paths[row[0]], *row[1:4]): row[4] for row in rows}
         return {identity: known[identity] for identity in identities if identity in known}
 
     def remember_fingerprint(self, identity: FileIdentity, sha256: str) -> None:
         """Remember the SHA-256 of a file in this state."""
-        values = (identity.path, identity.size, identity.mtime_ns, identity.inode, sha256)
+        values = (
+            _storable(identity.path),
+            identity.size,
+            identity.mtime_ns,
+            identity.inode,
+            sha256,
+        )
         with self._writing() as connection:
             connection.execute("INSERT OR REPLACE INTO fingerprints VALUES (?, ?, ?, ?, ?)", values)
 

@@ -1,7 +1,7 @@
 """What is known: answers by what was asked of whom, and why others will not come."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pythia_gui.core.events import Result
@@ -85,6 +85,16 @@ class Answers:
             except (CheckpointError, OSError) as problem:
                 self.fail([key], str(problem))
         return found
+
+
+def of_one_dtype(results: Mapping[int, Result]) -> dict[int, Result]:
+    """Return the results of one curve, those in float32 alone once there are any.
+
+    Half precision that overflows is computed again in float32, step by step; until that is
+    through, or if it is stopped, no curve may join numbers of both.
+    """
+    wide = {step: result for step, result in results.items() if result.dtype == "float32"}
+    return wide or dict(results)
 
 
 def _forget_oldest(remembered: OrderedDict[Any, Any], most: int) -> None:

@@ -9,7 +9,7 @@ from PySide6.QtCore import (
     QSortFilterProxyModel,
     Qt,
 )
-from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
+from PySide6.QtGui import QFontMetrics, QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -30,6 +30,8 @@ Index = QModelIndex | QPersistentModelIndex
 _NOWHERE = QModelIndex()
 _HEADINGS = ("What", "In batch", "Seen", "In run", "Kind")
 _NUMBERS = (1, 2, 3)
+_LAST = len(_HEADINGS) - 1
+_WIDEST = ("", "", "9,999,999", "9,999,999", "occupation")  # of what stands in each column
 _ORIGIN = (
     "Text that this project invented and trained its miniatures on. It is no part of the Pile, "
     "and its counts say nothing about Pythia."
@@ -48,7 +50,12 @@ class ItemTable(QAbstractTableModel):
         self._items: tuple[SeenItem, ...] = ()
 
     def show_items(self, items: tuple[SeenItem, ...]) -> None:
-        """Hold these items."""
+        """Hold these items; where the counts alone are others, rows and selection stay."""
+        if [_name(item) for item in items] == [_name(item) for item in self._items]:
+            self._items = items
+            if items:
+                self.dataChanged.emit(self.index(0, 0), self.index(len(items) - 1, _LAST))
+            return
         self.beginResetModel()
         self._items = items
         self.endResetModel()
@@ -125,6 +132,7 @@ class BatchPanel(QWidget):
         self._set_up()
         self._lay_out()
         self._fold.toggled.connect(self._body.setVisible)
+        theme.events.theme_changed.connect(self._dress)
         self._filter.textChanged.connect(self._proxy.setFilterFixedString)
         self.show_batch(0, (), (), "")
 
@@ -184,13 +192,23 @@ class BatchPanel(QWidget):
         view.setTabKeyNavigation(False)
         view.verticalHeader().hide()
         header = view.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setMinimumSectionSize(theme.GRID * 8)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        view.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        view.setWordWrap(True)
+        view.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        view.setWordWrap(False)
         header.setSortIndicatorClearable(True)
         header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        self._dress()
+
+    def _dress(self) -> None:
+        """Size rows and columns by the font alone: to ask every cell takes a tenth of a second."""
+        metrics = QFontMetrics(theme.ui_font(bold=True))
+        self._view.verticalHeader().setDefaultSectionSize(metrics.height() + theme.GRID)
+        pad = 3 * theme.GRID
+        for column in range(1, len(_HEADINGS)):
+            texts = (_HEADINGS[column], _WIDEST[column])
+            width = max(metrics.horizontalAdvance(text) for text in texts)
+            self._view.setColumnWidth(column, width + pad)
 
     def _lay_out(self) -> None:
         left = column_of(self._texts_head, self._texts, gap=4)
@@ -225,6 +243,10 @@ def sentence_of(item: SeenItem) -> str:
         f"{item.name}{how}\nIn this batch {item.in_batch:,} times, by now {item.seen:,} of "
         f"{item.times:,} times."
     )
+
+
+def _name(item: SeenItem) -> tuple[str, str, str]:
+    return (item.name, item.kind, item.note)
 
 
 def _cells(item: SeenItem) -> tuple[str | int, ...]:

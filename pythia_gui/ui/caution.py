@@ -7,8 +7,8 @@ from pythia_gui.core.library import ModelEntry
 from pythia_gui.ui.widgets import FoldButton, Surface, plain_label, row_of
 
 BASE = (
-    "Base model: it continues text and follows no instructions. It may say offensive or false "
-    "things; read before you show it."
+    "Base model, English only: it follows no instructions and may say offensive or false things. "
+    "Not for deployment or public use; read before you show it."
 )
 MINIATURE = (
     "Miniature trained on invented text: nothing it says is evidence. The order in which it "

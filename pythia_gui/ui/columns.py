@@ -9,7 +9,7 @@ from pythia_gui.ui import theme
 from pythia_gui.ui.differences import with_differences
 from pythia_gui.ui.legend import Legend
 from pythia_gui.ui.segments import Segments
-from pythia_gui.ui.token_measures import MEASURES, Measure
+from pythia_gui.ui.token_measures import MEASURE_TIPS, MEASURES, Measure
 from pythia_gui.ui.token_text import TokenText
 from pythia_gui.ui.values import ShownText
 from pythia_gui.ui.widgets import (
@@ -139,7 +139,7 @@ class Columns(QWidget):
         self._expanded: Column | None = None
         self._measure: Measure = "probability"
         self._scrolling = False
-        self._colours = Segments("Colour", MEASURES)
+        self._colours = Segments("Colour", MEASURES, MEASURE_TIPS)
         self._legend = Legend(differences=True)
         self._hint = plain_label(role="muted", wrap=True)
         self._area = _SidewaysArea()

@@ -73,6 +73,10 @@ class EndingsField(QWidget):
 
     # ------------------------------------------------------------------ inside
 
+    def take_typed(self) -> None:
+        """Add what was typed and not yet entered."""
+        self._add_typed()
+
     def _add_typed(self) -> None:
         self._add(self._read(self._field.text()))
 
@@ -103,6 +107,9 @@ class EndingsField(QWidget):
             self.changed.emit(self.texts())
 
     def _show_chips(self) -> None:
+        full = len(self._texts) >= MOST
+        self._field.setEnabled(not full)
+        self._field.setPlaceholderText(f"{MOST} at most" if full else f"Add a {self._what}")
         for chip in self._chips:
             self._flow.removeWidget(chip)
             chip.deleteLater()

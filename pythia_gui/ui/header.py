@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QProgressBar, QVBoxLayout
 from pythia_gui.core.library import ModelEntry
 from pythia_gui.ui import theme
 from pythia_gui.ui.errands import Activity
-from pythia_gui.ui.presenters import step_line
+from pythia_gui.ui.presenters import MINIATURE, step_line
 from pythia_gui.ui.widgets import ElidedLabel, Surface, plain_label, row_of
 
 _PARTS = 1_000
@@ -53,7 +53,7 @@ class Header(Surface):
         """Name the model."""
         self._entry = entry
         self._model.setText(entry.name)
-        self._kind.setText("miniature on invented text" if entry.source == "demo" else "")
+        self._kind.setText(MINIATURE if entry.source == "demo" else "")
 
     def show_step(self, step: int) -> None:
         """Say where the timeline stands."""

@@ -1,5 +1,6 @@
 """Suites and models: what there is, what of it is on this machine, and what to beware of."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from pythia_gui.ui.facts import FactsPanel
 from pythia_gui.ui.presenters import steps_line
 from pythia_gui.ui.widgets import (
     FoldButton,
+    IconButton,
     Line,
     Surface,
     plain_label,
@@ -47,6 +49,7 @@ _HERE = Qt.ItemDataRole.UserRole + 5
 
 Index = QModelIndex | QPersistentModelIndex
 
+_LONG_WORD = re.compile(r"[^\s/]{28}(?=[^\s/])")  # a label does not break it by itself
 NOT_HERE = "no checkpoint on this machine"
 HUB_NOTE = (
     "Models on the Hugging Face Hub are looked up by name in this machine's own cache. "
@@ -118,6 +121,7 @@ class Picker(Surface):
         self._add_folder.clicked.connect(self.ask_for_folder)
         self._add_hub.clicked.connect(self.ask_for_name)
         self._hub.entered.connect(self.name_entered)
+        self._hub.given_up.connect(self._give_up)
         self._search.textChanged.connect(self._find)
         self._search.returnPressed.connect(self._choose_first)
         self._tree.selectionModel().currentChanged.connect(self._on_current)
@@ -159,7 +163,7 @@ class Picker(Surface):
 
     def say(self, text: str, *, error: bool = False) -> None:
         """Show a sentence under the list: what became of a search, a folder or a name."""
-        self._message.setText(text)
+        self._message.setText(_LONG_WORD.sub("\\g<0>\n", text))
         self._message.set_role("error" if error else "muted")
         self._message.setVisible(bool(text))
         if not error:
@@ -249,6 +253,9 @@ class Picker(Surface):
         self._facts.show_model(entry)
         self._about.set_text(f"About {entry.name}" if entry else "About this model")
 
+    def _give_up(self) -> None:
+        self.say("")
+
     def _on_folder(self, folder: str) -> None:
         self.folder_chosen.emit(Path(folder))
 
@@ -257,6 +264,7 @@ class _HubRow(QWidget):
     """A field for a repository's name, folded away until it is wanted."""
 
     entered = Signal(str)
+    given_up = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -265,9 +273,11 @@ class _HubRow(QWidget):
         self._field.setAccessibleName("Name of a Hub repository")
         self._field.setMaxLength(200)
         self._add = QPushButton("&Add")
-        self.setLayout(row_of(self._field, self._add))
+        self._close = IconButton("close", "Add nothing from the Hub")
+        self.setLayout(row_of(self._field, self._add, self._close))
         self._field.returnPressed.connect(self._enter)
         self._add.clicked.connect(self._enter)
+        self._close.clicked.connect(self.given_up)
 
     def ask(self) -> None:
         """Show the field, ready to type in."""

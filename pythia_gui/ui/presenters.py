@@ -26,17 +26,24 @@ from pythia_gui.ui.values import (
 )
 
 Texts = Mapping[int, str]
+MINIATURE = "miniature on invented text"
 
 
 # ---------------------------------------------------------------------------------- texts
 
 
 def text_of_result(
-    name: str, result: Result, prompt_texts: Sequence[str], sample: int = 0
+    name: str,
+    result: Result,
+    prompt_texts: Sequence[str],
+    sample: int = 0,
+    *,
+    miniature: bool = False,
 ) -> ShownText:
     """Return what one checkpoint made of a prompt: its tokens scored, and one continuation.
 
-    `prompt_texts` are the prompt's tokens as they read in their places.
+    `prompt_texts` are the prompt's tokens as they read in their places. A `miniature` is called
+    what it is wherever its text goes.
     """
     step = result.checkpoint.step
     if result.error is not None:
@@ -45,7 +52,8 @@ def text_of_result(
         *_prompt_tokens(result.prompt, prompt_texts, result.score, result.texts),
         *_written_tokens(_continuation(result, sample), result.texts),
     ]
-    return ShownText(name, step, tuple(tokens), "done", provenance=provenance(name, result))
+    line = " · ".join([provenance(name, result), *([MINIATURE] if miniature else [])])
+    return ShownText(name, step, tuple(tokens), "done", provenance=line)
 
 
 def unscored_prompt(prompt: Prompt, texts: Sequence[str]) -> tuple[ShownToken, ...]:
@@ -241,7 +249,7 @@ def why_not_here(entry: ModelEntry, step: int) -> str:
         )
     return (
         f"Nothing of {entry.name} is on this machine. Add a folder of its checkpoints, or fetch "
-        "them into the Hugging Face cache and start the program again."
+        "them into the Hugging Face cache and press F5."
     )
 
 

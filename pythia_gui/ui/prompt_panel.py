@@ -182,6 +182,11 @@ class PromptPanel(Surface):
 
     # ------------------------------------------------------------------ inside
 
+    def take_typed(self) -> None:
+        """Add what stands in the fields of targets and foils as if Return had been pressed."""
+        self._targets.take_typed()
+        self._foils.take_typed()
+
     def _on_button(self) -> None:
         (self.stop_requested if self._running else self.run_requested).emit()
 
@@ -227,12 +232,14 @@ class PromptPanel(Surface):
         reading = self._reading
         if reading.tokens is None:
             self._count.setText("")
+            self._cut.setVisible(self._settings.cut_left)
             return
         over = reading.over(self._settings.new_tokens)
         least = "over " if reading.at_least else ""
-        self._count.setText(f"{least}{reading.tokens:,} / {reading.context:,} tokens")
+        new = f" + {self._settings.new_tokens:,} new" if over else ""
+        self._count.setText(f"{least}{reading.tokens:,}{new} / {reading.context:,} tokens")
         self._count.set_role("error" if over and not self._settings.cut_left else "muted")
-        self._cut.setVisible(bool(over) or self._settings.cut_left)
+        self._cut.setVisible(0 < over < reading.tokens or self._settings.cut_left)
         dropped = f"the first {over:,} tokens" if over and not reading.at_least else "the beginning"
         self._cut.setText(f"Cut on the left: leave out {dropped}")
 
@@ -249,7 +256,7 @@ class PromptPanel(Surface):
             remarks.append(
                 f"The model's tokenizer has no token for {seen} and reads each as unknown."
             )
-        said = " ".join(remark for remark in remarks if remark)
+        said = "\n".join(remark for remark in remarks if remark)
         self._remarks.setText(said)
         self._remarks.set_role("error" if self._problem else "warning")
         self._remarks.setVisible(bool(said))
@@ -334,6 +341,11 @@ class PromptEdit(QPlainTextEdit):
         wanted = mode.NoWrap if long else mode.WrapAtWordBoundaryOrAnywhere
         if self.wordWrapMode() != wanted:
             self.setWordWrapMode(wanted)
+            # else the scroll bar comes and goes while the panel makes room for a remark, and Qt
+            # lays the long line out each time that the width changes
+            policy = Qt.ScrollBarPolicy
+            bar = policy.ScrollBarAlwaysOn if long else policy.ScrollBarAsNeeded
+            self.setVerticalScrollBarPolicy(bar)
 
     def _height(self) -> int:
         lines = QFontMetrics(self.font()).lineSpacing() * _LINES_SHOWN

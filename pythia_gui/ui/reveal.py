@@ -60,7 +60,7 @@ def name_of(char: str) -> str:
 
 def hidden_names(text: str) -> tuple[str, ...]:
     """Return the names of the hidden characters of `text`, each once, line breaks left out."""
-    found = dict.fromkeys(char for char in text if char != "\n" and is_hidden(char))
+    found = [char for char in dict.fromkeys(text) if char != "\n" and is_hidden(char)]
     return tuple(name_of(char) for char in found if not _joins(text, text.index(char)))
 
 

@@ -17,7 +17,7 @@ from pythia_gui.core.requests import Sampling
 from pythia_gui.ui import theme
 from pythia_gui.ui.endings import EndingsField
 from pythia_gui.ui.questions import Settings
-from pythia_gui.ui.widgets import FlowLayout, plain_label, row_of, set_tool_tip
+from pythia_gui.ui.widgets import FlowLayout, plain_label, row_of, set_tool_tip, tool_tip
 
 _LARGEST_SEED = 2**63 - 1
 _MOST_NEW_TOKENS = 2_048
@@ -117,6 +117,8 @@ class SamplingRow(QWidget):
             offer_space=False,
             escapes=True,
         )
+        drawing = (self._top_k, self._top_p, self._min_p, self._seed, self._samples)
+        self._tips = {widget: widget.toolTip() for widget in drawing}
         self._special = QCheckBox("Special tokens")
         set_tool_tip(self._special, "Read <|endoftext|> in the prompt as one token, not as text")
 
@@ -153,8 +155,8 @@ class SamplingRow(QWidget):
         self._preset.activated.connect(self._on_preset)
         for box in (self._temperature, self._top_p, self._min_p):
             box.valueChanged.connect(self._on_edited)
-        for box in (self._top_k, self._new_tokens, self._samples, self._alternatives):
-            box.valueChanged.connect(self._on_edited)
+        for spin in (self._top_k, self._new_tokens, self._samples, self._alternatives):
+            spin.valueChanged.connect(self._on_edited)
         self._seed.textEdited.connect(self._on_edited)
         self._stop.changed.connect(self._on_edited)
         self._special.toggled.connect(self._on_edited)
@@ -190,9 +192,9 @@ class SamplingRow(QWidget):
         widget.blockSignals(False)  # noqa: FBT003
 
     def _enable(self, *, greedy: bool) -> None:
-        for box in (self._top_k, self._top_p, self._min_p, self._seed, self._samples):
-            box.setEnabled(not greedy)
-            box.setStatusTip(WHY_GREEDY if greedy else "")
+        for widget, tip in self._tips.items():
+            widget.setEnabled(not greedy)
+            widget.setToolTip(tool_tip(WHY_GREEDY) if greedy else tip)
 
     def _on_preset(self) -> None:
         chosen = next((p for p in PRESETS if p.name == self._preset.currentText()), None)

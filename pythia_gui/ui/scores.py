@@ -18,10 +18,15 @@ SCORES: tuple[tuple[ScoreKind, str], ...] = (
     ("logprob", "Log-probability"),
     ("rank", "Rank"),
 )
+SCORE_TIPS = {
+    "probability": "How likely the model finds the target as the next thing after the prompt",
+    "logprob": "The natural logarithm of the probability: tells very small ones apart",
+    "rank": "1 is the model's first choice; 2 means that one token was likelier, and so on",
+}
 AXIS_NAMES: dict[ScoreKind, str] = {
     "probability": "probability",
     "logprob": "log-probability (nats)",
-    "rank": "rank (log scale, 1 is first)",
+    "rank": "rank (1 is first)",
 }
 
 

@@ -1,6 +1,6 @@
 """A row of words of which exactly one is chosen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QHBoxLayout, QToolButton, QWidget
@@ -14,9 +14,13 @@ class Segments(QWidget):
 
     chosen = Signal(str)  # a person chose this key
 
-    def __init__(self, title: str, choices: Sequence[tuple[str, str]]) -> None:
+    def __init__(
+        self, title: str, choices: Sequence[tuple[str, str]], tips: Mapping[str, str] | None = None
+    ) -> None:
+        """Offer `choices`, keys with their words; `tips` explain them by key."""
         super().__init__()
         self.setAccessibleName(title)
+        self._tips = dict(tips or {})
         self._group = QButtonGroup(self)
         self._buttons = {key: self._button(title, key, text) for key, text in choices}
         row = QHBoxLayout(self)
@@ -45,7 +49,7 @@ class Segments(QWidget):
     def set_available(self, key: str, reason: str = "") -> None:
         """Let a choice be chosen, or say in its tool tip why it can't be."""
         self._buttons[key].setEnabled(not reason)
-        set_tool_tip(self._buttons[key], reason)
+        set_tool_tip(self._buttons[key], reason or self._tips.get(key, ""))
 
     def _button(self, title: str, key: str, text: str) -> QToolButton:
         button = QToolButton()
@@ -55,6 +59,7 @@ class Segments(QWidget):
         button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         button.setAccessibleName(f"{title}: {text}")
         button.setProperty("key", key)
+        set_tool_tip(button, self._tips.get(key, ""))
         self._group.addButton(button)
         return button
 

@@ -20,6 +20,7 @@ PLACES: Keys = {
     "In the text": (
         ("From token to token", "Left, Right, Up, Down"),
         ("Choose an alternative", "Return"),
+        ("Copy it with its model and step", "Ctrl+C"),
     ),
     "In the prompt": (
         ("A new line", "Return"),

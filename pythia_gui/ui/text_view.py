@@ -5,7 +5,7 @@ from PySide6.QtWidgets import QWidget
 
 from pythia_gui.ui.legend import Legend
 from pythia_gui.ui.segments import Segments
-from pythia_gui.ui.token_measures import MEASURES, Measure
+from pythia_gui.ui.token_measures import MEASURE_TIPS, MEASURES, Measure
 from pythia_gui.ui.token_text import TokenText, message_of
 from pythia_gui.ui.values import ShownText, ShownToken
 from pythia_gui.ui.widgets import (
@@ -28,10 +28,12 @@ class TextView(QWidget):
         super().__init__(parent)
         self._body = TokenText()
         self._notice = plain_label(role="muted", wrap=True)
-        self._colours = Segments("Colour", MEASURES)
+        self._colours = Segments("Colour", MEASURES, MEASURE_TIPS)
         self._legend = Legend()
         self._provenance = ElidedLabel(role="muted", size=0.88)
-        self._copy = IconButton("copy", "Copy text", "Copy the text as plain text (Ctrl+C)")
+        self._copy = IconButton(
+            "copy", "Copy text", "Copy the text with its model and step (Ctrl+C)"
+        )
         self._lay_out()
         self._connect()
         self._show_notice(ShownText("", 0))
@@ -73,7 +75,7 @@ class TextView(QWidget):
         self._copy.setEnabled(bool(text.tokens))
 
     def _lay_out(self) -> None:
-        row = row_of(self._colours, None, self._legend, self._copy, gap=16)
+        row = row_of(self._colours, None, self._legend, self._copy, gap=8)
         foot = column_of(margins=(12, 6, 12, 6), gap=2)
         foot.addLayout(row)
         foot.addWidget(self._provenance)

@@ -124,7 +124,7 @@ DARK = Theme(
         "#bc7a5e",  # tan
         "#8d959f",  # grey
     ),
-    ramp=_colors("#274487", "#45577f", "#63676e", "#8d845f", "#bba747"),
+    ramp=_colors("#3f66c4", "#45589a", "#4c525c", "#4f4c3a", "#4f4726"),
     ramp_dark_ink=QColor("#030405"),
     ramp_light_ink=QColor("#ffffff"),
 )
@@ -386,7 +386,8 @@ def token_ink(value: float) -> tuple[QColor, QColor]:
     """Return background and foreground of a token; 0 is unlikely, 1 is likely.
 
     The ramp runs from blue through grey to yellow, as cividis does, so that it reads the same
-    with any colour vision; the foreground is at 4.5:1 or more everywhere on it. A `value` that
+    with any colour vision, and towards the surface, so that what surprises stands out in both
+    palettes; the foreground is at 4.5:1 or more everywhere on it. A `value` that
     is not a number gets the surface: there is nothing to show.
     """
     if value != value:  # NaN  # noqa: PLR0124

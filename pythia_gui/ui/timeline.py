@@ -82,6 +82,8 @@ class Timeline(QWidget):
 
     def show_steps(self, marks: tuple[StepMark, ...]) -> None:
         """Show these checkpoints, ascending by step; the hand stays, or goes to the nearest."""
+        if marks == self._marks and marks:
+            return
         same = [mark.step for mark in marks] == [mark.step for mark in self._marks]
         self._marks = marks
         self._track.blockSignals(True)  # noqa: FBT003 - Qt's spelling
@@ -156,7 +158,7 @@ class Timeline(QWidget):
         self._field.clear()
         if wanted is None:
             if text.strip():
-                self._note.setText("Type a step as a number, such as 4000 or 4k.")
+                self._note.setText("Type a step as a whole number, such as 4000 or 4k.")
             return
         steps = [mark.step for mark in self._marks]
         self._go(steps.index(snap(wanted, steps)))

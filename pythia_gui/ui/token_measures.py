@@ -8,6 +8,11 @@ from pythia_gui.ui.values import ShownToken
 
 Measure = Literal["probability", "rank", "surprisal"]
 
+MEASURE_TIPS: Final = {
+    "probability": "How likely the model found each token, given those before it",
+    "rank": "The token's place among all that could have stood there; 1 is the likeliest",
+    "surprisal": "How unexpected each token was, in bits: one bit more is half as likely",
+}
 MEASURES: Final[tuple[tuple[Measure, str], ...]] = (
     ("probability", "Probability"),
     ("rank", "Rank"),

@@ -24,6 +24,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QMenu, QWidget
 
+from pythia_gui.core.steps import format_step
 from pythia_gui.ui import theme
 from pythia_gui.ui.legend import paint_flag
 from pythia_gui.ui.reveal import reveal_token
@@ -111,8 +112,12 @@ class TokenText(QAbstractScrollArea):
         return "".join(token.text for token in self._text.tokens)
 
     def copy(self) -> None:
-        """Put the text on the clipboard, as plain text."""
-        text = self.plain_text().encode("utf-8", "replace").decode("utf-8")
+        """Put the text on the clipboard, as plain text, with the model and step that wrote it."""
+        shown = self._text
+        if not shown.tokens:
+            return
+        origin = shown.provenance or f"{shown.model} · {format_step(shown.step)}"
+        text = f"{self.plain_text()}\n\n[{origin}]".encode("utf-8", "replace").decode("utf-8")
         QGuiApplication.clipboard().setText(text)
 
     def token_rects(self) -> list[tuple[int, QRect]]:

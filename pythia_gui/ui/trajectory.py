@@ -14,7 +14,7 @@ from pythia_gui.core.steps import format_step
 from pythia_gui.ui import theme
 from pythia_gui.ui.axes import StepScale
 from pythia_gui.ui.reveal import reveal_token
-from pythia_gui.ui.scores import SCORES, ScoreKind, number_of, number_text, spread
+from pythia_gui.ui.scores import SCORE_TIPS, SCORES, ScoreKind, number_of, number_text, spread
 from pythia_gui.ui.segments import Segments
 from pythia_gui.ui.trajectory_table import CurveTable, CurveTableView
 from pythia_gui.ui.values import Curve, State
@@ -28,7 +28,13 @@ _SCALES: tuple[tuple[StepScale, str], ...] = (
     ("log2", "log2(1 + step)"),
     ("tokens", "Tokens"),
 )
+_SCALE_TIPS = {
+    "even": "Every checkpoint equally far from the next, as on the timeline",
+    "log2": "Each doubling of the steps equally wide: shows the early training best",
+    "tokens": "In proportion to the tokens of training text that the model had read",
+}
 _NO_TOKENS = "How many tokens this model had seen by each step is not known."
+_SUGGESTED = "No target is given: these are the most likely next tokens of the final step."
 _SAMPLE = 18  # pixels of line before a label
 _PAD = 8
 _WIDEST_LABEL = 168
@@ -53,10 +59,11 @@ class Labels(QWidget):
 
     def show_curves(self, curves: tuple[Curve, ...], kind: ScoreKind, step: int) -> None:
         """Name these curves."""
-        if (curves, kind) != (self._curves, self._kind):
-            self.updateGeometry()
+        before = [name for name, _ in self._texts], self._kind
         self._curves, self._kind, self._step = curves, kind, step
         self._texts = [(self._name(curve), self._number(curve)) for curve in curves]
+        if before != ([name for name, _ in self._texts], kind):
+            self.updateGeometry()  # lays out the plot as well, so not for each point of a sweep
         self.update()
 
     def rects(self) -> list[QRectF]:
@@ -79,7 +86,7 @@ class Labels(QWidget):
         number = bold.horizontalAdvance(widest)
         width = _PAD + _SAMPLE + 6 + min(names, _WIDEST_LABEL) + 16 + number + _PAD
         least = bold.horizontalAdvance(format_step(143_000)) + 2 * _PAD
-        return QSize(round(max(width, least)), 80)
+        return QSize(round(max(width, least)), 104)
 
     def minimumSizeHint(self) -> QSize:
         return self.sizeHint()
@@ -165,15 +172,17 @@ class Trajectory(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._curves: tuple[Curve, ...] = ()
+        self._shown: tuple[tuple[Curve, ...], State, str] | None = None
         self._step = 0
         self._plot: Plot | None = None
-        self._kinds = Segments("Show", SCORES)
-        self._scales = Segments("against", _SCALES)
+        self._kinds = Segments("Show", SCORES, SCORE_TIPS)
+        self._scales = Segments("against", _SCALES, _SCALE_TIPS)
         self._table_button = QToolButton()
         self._notice = plain_label(role="muted", size=0.88, wrap=True)
         self._message = plain_label(role="muted", size=1.05, wrap=True)
         self._labels = Labels()
         self._table = CurveTable()
+        self._table_is_behind = False
         self._view = CurveTableView(self._table)
         self._plot_row = QHBoxLayout()
         self._pages = QStackedLayout()
@@ -196,6 +205,7 @@ class Trajectory(QWidget):
     @property
     def table(self) -> CurveTable:
         """The numbers behind the plot."""
+        self._fill_table()
         return self._table
 
     @property
@@ -213,17 +223,23 @@ class Trajectory(QWidget):
             self._plot = Plot()
         self._plot.step_requested.connect(self.step_requested)
         self._plot_row.insertWidget(0, self._plot, 1)
+        QWidget.setTabOrder(self._table_button, self._plot)
         self._labels.follow(self._plot)
         self._plot.select(self._step)
 
     def show_curves(self, curves: tuple[Curve, ...], state: State, message: str) -> None:
         """Show curves, or say in words why there are none; a message stands above curves."""
+        if (curves, state, message) == self._shown:
+            return
+        self._shown = curves, state, message
         self._curves = curves
         measured = any(curve.points for curve in curves)
         color = "error" if state == "error" else "muted"
-        self._notice.setVisible(measured and bool(message))
+        suggested = measured and all(curve.suggested for curve in curves)
+        notice = " ".join(part for part in (message, _SUGGESTED if suggested else "") if part)
+        self._notice.setVisible(measured and bool(notice))
         self._notice.set_role(color)
-        self._notice.setText(message if measured else "")
+        self._notice.setText(notice if measured else "")
         self._message.set_role(color)
         self._message.setText(message or _words_for(state))
         unknown = any(p.tokens_seen is None for curve in curves for p in curve.points)
@@ -240,8 +256,7 @@ class Trajectory(QWidget):
         if self._plot is not None:
             self._plot.select(step)
         self._labels.show_curves(self._curves, self._kind, step)
-        if step in self._table.steps:
-            self._view.scrollTo(self._table.index(self._table.steps.index(step), 0))
+        self._scroll_table()
 
     def set_kind(self, kind: ScoreKind) -> None:
         """Show another score."""
@@ -271,12 +286,28 @@ class Trajectory(QWidget):
             return
         self._labels.show_curves(self._curves, self._kind, self._step)
         self.plot.show_curves(self._curves, self._kind, self._scale)
-        self._table.show_curves(self._curves, self._kind)
+        self._table_is_behind = True
+        if self._table_button.isChecked():
+            self._fill_table()
+
+    def _fill_table(self) -> None:
+        """Fill the table, which a sweep would otherwise do a dozen times a second for nobody."""
+        if self._table_is_behind:
+            self._table_is_behind = False
+            self._table.show_curves(self._curves, self._kind)
+
+    def _scroll_table(self) -> None:
+        """Bring the selected step's row into view; unseen, that would lay out every row."""
+        if self._table_button.isChecked() and self._step in self._table.steps:
+            self._view.scrollTo(self._table.index(self._table.steps.index(self._step), 0))
 
     def _show_page(self) -> None:
         measured = any(curve.points for curve in self._curves)
         table = self._table_button.isChecked()
+        if table:
+            self._fill_table()
         self._pages.setCurrentIndex(0 if not measured else 2 if table else 1)
+        self._scroll_table()
         self._table_button.setEnabled(measured)
         self._scales.setEnabled(not table)
 
@@ -307,7 +338,7 @@ class Trajectory(QWidget):
         for page in (self._message_page(), plotting, self._view):
             self._pages.addWidget(page)
         head = row_of(
-            self._kinds, self._scales, None, self._table_button, margins=(12, 4, 12, 4), gap=24
+            self._kinds, self._scales, None, self._table_button, margins=(12, 4, 12, 4), gap=8
         )
         column = column_of(gap=0)
         column.addLayout(head)

@@ -89,7 +89,10 @@ class _RankAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph ships no types
     ) -> list[tuple[float, list[float]]]:
         if self.kind != "rank":
             levels = super().tickValues(minVal, maxVal, size)
-            return [levels[0]] if levels else []
+            if not levels:
+                return []
+            spacing, values = levels[0]
+            return [thinned(spacing, values, size / (maxVal - minVal))]
         decades = range(math.floor(-maxVal), math.ceil(-minVal) + 1)
         return [(1.0, [-float(power) for power in decades if minVal <= -power <= maxVal])]
 
@@ -102,6 +105,15 @@ class _RankAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph ships no types
             return [f"{100 * value:.{digits}f} %" for value in values]
         digits = max(0, math.ceil(-math.log10(spacing) - 1e-9)) if spacing > 0 else 0
         return [f"{value:.{digits}f}".replace("-", "−") for value in values]
+
+
+def thinned(
+    spacing: float, values: Sequence[float], pixels_per_unit: float
+) -> tuple[float, list[float]]:
+    """Return the spacing and as many of some ticks as have room for their numbers."""
+    line = QFontMetricsF(theme.small_font()).height()
+    every = max(1, math.ceil(line / (spacing * pixels_per_unit)))
+    return spacing, [value for value in values if round(value / spacing) % every == 0]
 
 
 class _Drawing(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph ships no types

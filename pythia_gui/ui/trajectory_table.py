@@ -80,12 +80,18 @@ class CurveTable(QAbstractTableModel):
         return self._heading(self._curves[place]) if place < len(self._curves) else None
 
     def as_text(self, rows: list[int] | None = None) -> str:
-        """Return rows (all if None) as lines of numbers apart by tabs, with the headings."""
+        """Return rows (all if None) as lines of numbers apart by tabs, with the headings.
+
+        Those name what the numbers are and the model they come from.
+        """
         columns = range(self.columnCount())
-        heading = [str(self.headerData(c, Qt.Orientation.Horizontal)) for c in columns]
+        heading = [*_FIXED, *(self._full_heading(curve) for curve in self._curves)]
         chosen = range(self.rowCount()) if rows is None else rows
         lines = [[str(self._bare(row, column)) for column in columns] for row in chosen]
         return "\n".join("\t".join(line) for line in [heading, *lines])
+
+    def _full_heading(self, curve: Curve) -> str:
+        return f"{reveal_token(curve.label)} ({curve.role}, {self._kind}, {curve.model})"
 
     def _heading(self, curve: Curve) -> str:
         name = reveal_token(curve.label)
@@ -143,6 +149,7 @@ class CurveTableView(QTableView):
         self.setTabKeyNavigation(False)
         self.verticalHeader().hide()
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.horizontalHeader().setResizeContentsPrecision(0)  # what is in sight, not every row
         self.horizontalHeader().setMinimumSectionSize(theme.GRID * 11)
         self.horizontalHeader().setHighlightSections(False)
 

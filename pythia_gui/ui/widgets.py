@@ -180,6 +180,8 @@ class FoldButton(QToolButton):
 
     def __init__(self, text: str, tip: str = "") -> None:
         super().__init__()
+        self._whole = ""
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.setCheckable(True)
         self.setAutoRaise(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -192,9 +194,36 @@ class FoldButton(QToolButton):
         self._dress()
 
     def set_text(self, text: str) -> None:
-        """Show another text."""
-        self.setText(without_mnemonic(text))
+        """Show another text, cut at its end where there is no room for it."""
+        self._whole = text
         self.setAccessibleName(text)
+        self.setText(without_mnemonic(text))
+        if self.isVisible():
+            self._elide()
+        self.updateGeometry()
+
+    def sizeHint(self) -> QSize:
+        """Return the room of the whole text."""
+        metrics, hint = self.fontMetrics(), super().sizeHint()
+        shown = metrics.size(Qt.TextFlag.TextShowMnemonic, self.text()).width()
+        return hint + QSize(metrics.horizontalAdvance(reveal(self._whole)) - shown, 0)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the room of the first words."""
+        hint, few = self.sizeHint(), self.fontMetrics().horizontalAdvance("m" * 14)
+        return QSize(min(hint.width(), few), hint.height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Cut the text anew."""
+        super().resizeEvent(event)
+        self._elide()
+
+    def _elide(self) -> None:
+        metrics, whole = self.fontMetrics(), reveal(self._whole)
+        missing = self.sizeHint().width() - self.width()
+        room = metrics.horizontalAdvance(whole) - max(missing, 0)
+        shown = metrics.elidedText(whole, Qt.TextElideMode.ElideRight, room)
+        self.setText((shown if missing > 0 else whole).replace("&", "&&"))
 
     def _dress(self) -> None:
         muted = theme.current_theme().muted

@@ -180,7 +180,7 @@ class MainWindow(QMainWindow):
         self._pin.clicked.connect(asked.pin)
         self._prompt.back_requested.connect(asked.go_back)
         self._prompt.endings_changed.connect(asked.set_endings)
-        self._prompt.run_requested.connect(asked.run)
+        self._prompt.run_requested.connect(self._run)
         self._prompt.settings_changed.connect(self._on_settings)
         self._prompt.stop_requested.connect(asked.stop)
         self._prompt.text_edited.connect(asked.write_prompt)
@@ -201,8 +201,8 @@ class MainWindow(QMainWindow):
                 "pin": self._workspace.pin,
                 "play": self._timeline.toggle_play,
                 "previous": self._previous_checkpoint,
-                "refresh": self._workspace.refresh_models,
-                "run": self._workspace.run,
+                "refresh": self._look_again,
+                "run": self._run,
                 "stop": self._workspace.stop,
                 "view_batch": self._show_batch_page,
                 "view_columns": self._show_columns,
@@ -362,6 +362,15 @@ class MainWindow(QMainWindow):
         self._workspace.show_model(entry.key)
 
     # ------------------------------------------------------------------ actions
+
+    def _run(self) -> None:
+        """Ask the question as it stands on screen, targets still being typed included."""
+        self._prompt.take_typed()
+        self._workspace.run()
+
+    def _look_again(self) -> None:
+        self._library.look_again()
+        self._workspace.refresh_models()
 
     def _find_model(self) -> None:
         self._menus.actions["models"].setChecked(True)

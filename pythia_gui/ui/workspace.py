@@ -17,7 +17,7 @@ from pythia_gui.core.library import Library, ModelEntry, PromptError
 from pythia_gui.core.requests import Checkpoint, Prompt, Request
 from pythia_gui.core.steps import format_step, snap
 from pythia_gui.ui import presenters as show
-from pythia_gui.ui.answers import Answers
+from pythia_gui.ui.answers import Answers, of_one_dtype
 from pythia_gui.ui.errands import Errands
 from pythia_gui.ui.questions import (
     COLUMNS,
@@ -51,6 +51,7 @@ COUNT_MS = 80
 PATIENCE_S = 0.12
 PLOT_S = 0.08
 PRESS_RUN = "Press Run to ask this question."
+NOT_ASKABLE = "This can't be asked: the reason stands under the prompt."
 STOPPED = "Stopped. Press Run to go on."
 
 View = Literal["text", "tokens", "columns", "curves", "marks", "activity"]
@@ -288,9 +289,11 @@ class Workspace(QObject):
         self._touch("text", "columns")
 
     def show_columns(self, shown: bool) -> None:  # noqa: FBT001 - a slot
-        """Compute the columns while they are looked at."""
-        self._columns_shown = shown
-        self._touch("columns")
+        """Compute and show the columns while they are looked at."""
+        if shown != self._columns_shown:
+            self._columns_shown = shown
+            self._touch("columns")
+            self._flush()
 
     def pin(self) -> None:
         """Give the checkpoint under the timeline a column."""
@@ -571,7 +574,7 @@ class Workspace(QObject):
             self._show_text()
         elif "tokens" in dirty:
             self._show_tokens()
-        if "columns" in dirty:
+        if "columns" in dirty and self._columns_shown:
             self.columns_changed.emit(self._column_views())
         if "curves" in dirty or "marks" in dirty:
             self._show_curves(dirty)
@@ -666,7 +669,7 @@ class Workspace(QObject):
         if pin.step not in entry.here:
             return replace(say, message=show.why_not_here(entry, pin.step))
         if self._asked is None or self._asked != self._question():
-            return replace(say, message="" if self._problem else PRESS_RUN)
+            return replace(say, message=NOT_ASKABLE if self._problem else PRESS_RUN)
         question = replace(self._asked, model=pin.model)
         try:
             prompt = self._answers.prompt(question)
@@ -676,7 +679,8 @@ class Workspace(QObject):
         result = self._answers.get(key)
         if result is not None:
             texts = self._library.token_texts(pin.model, prompt.token_ids)
-            return show.text_of_result(entry.name, result, texts, self._sample)
+            demo = entry.source == "demo"
+            return show.text_of_result(entry.name, result, texts, self._sample, miniature=demo)
         trouble = self._answers.trouble(key)
         if trouble:
             return replace(say, state="empty" if trouble == STOPPED else "error", message=trouble)
@@ -689,7 +693,7 @@ class Workspace(QObject):
         if not entry.here:
             return Trajectories(message=f"No curves: nothing of {entry.name} is on this machine.")
         if not self._reading_is_asked():
-            return Trajectories(message="" if self._problem else PRESS_RUN)
+            return Trajectories(message=NOT_ASKABLE if self._problem else PRESS_RUN)
         prompt = self._swept_prompt()
         if prompt is None or not prompt.targets:
             return self._no_curves_yet()
@@ -725,7 +729,7 @@ class Workspace(QObject):
             return {}
         model, steps = self._entry.key, self._entry.here
         found = ((step, self._answers.get(curve_key(model, step, prompt))) for step in steps)
-        return {step: result for step, result in found if result is not None}
+        return of_one_dtype({step: result for step, result in found if result is not None})
 
     def _sweep_state(self, measured: int) -> tuple[State, str]:
         if self._errands.under_way(TRAJECTORY):

@@ -19,7 +19,7 @@ from tests.engine.real import real_request
 from tests.fakes import CPU, FakeEngine, asking
 
 CHILDREN = "tests.engine.children"
-KILLED = "The engine was killed (SIGKILL); perhaps memory ran out. Run again to restart it."
+KILLED = "The engine was killed (SIGKILL), perhaps because memory ran out; run again to restart it."
 SIGNALS = (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT)
 
 
@@ -122,12 +122,12 @@ def test_a_child_that_starts_slowly_is_said_to():
     ("step", "sentence"),
     [
         (10, KILLED),
-        (11, "The engine crashed (SIGSEGV). Run again to restart it."),
-        (12, "The engine crashed (SIGABRT). Run again to restart it."),
-        (13, "The engine ended by itself (exit code 3). Run again to restart it."),
-        (14, "The engine ended by itself (exit code 4). Run again to restart it."),
-        (15, "The engine failed: ValueError: two lines. Run again to restart it."),
-        (16, "The engine failed: MemoryError. Run again to restart it."),
+        (11, "The engine crashed (SIGSEGV); run again to restart it."),
+        (12, "The engine crashed (SIGABRT); run again to restart it."),
+        (13, "The engine ended by itself (exit code 3); run again to restart it."),
+        (14, "The engine ended by itself (exit code 4); run again to restart it."),
+        (15, "The engine failed: ValueError: two lines; run again to restart it."),
+        (16, "The engine failed: MemoryError; run again to restart it."),
     ],
 )
 def test_a_death_is_one_failure_that_says_how_and_the_next_run_works(step, sentence):
@@ -144,7 +144,7 @@ def test_an_engine_that_cannot_be_made_says_why_each_time():
         for _ in range(2):
             (failure,) = [e for e in run(engine, 0) if isinstance(e, Failure)]
             assert failure.text == (
-                "The engine can't start: RuntimeError: no driver. Run again to restart it."
+                "The engine can't start: RuntimeError: no driver; run again to restart it."
             )
 
 
@@ -158,7 +158,7 @@ def test_what_is_no_event_ends_the_run_and_runs_nothing(step):
     with engine_of("Nonsense") as engine:
         events = run(engine, 0, step, 1)
         assert events[-1] == Failure(
-            "The engine sent something unreadable. Run again to restart it."
+            "The engine sent something unreadable; run again to restart it."
         )
         assert [e for e in run(engine, 0) if isinstance(e, Notice)] == [Notice("sense")]
 

@@ -514,3 +514,21 @@ def test_the_config_inside_a_step_goes_before_the_one_beside_it(library, folder)
     inside.write_text(json.dumps(config | {"rotary_pct": 0.5}))
     key = library.add_folder(folder).key
     assert library.checkpoint(key, 512).config_sha256 != library.checkpoint(key, 0).config_sha256
+
+
+def test_what_came_since_is_found_when_looked_for_again(tmp_path, original, folder):
+    cache = tmp_path / "cache"
+    library = LocalLibrary(None, cache)
+    added = library.add_folder(folder)
+    shutil.copytree(folder / "step512", folder / "step1000")
+    in_cache(cache, "EleutherAI/pythia-14m", original, {"step512": COMMITS[0]})
+    library.look_again()
+    assert library.find(added.key)[0].here == {0, 512, 1_000}
+    assert library.find("pythia-14m")[0].here == {512}
+
+
+def test_a_folder_that_went_stays_listed_when_looked_for_again(library, folder):
+    added = library.add_folder(folder)
+    shutil.rmtree(folder)
+    library.look_again()
+    assert library.find(added.key)[0] == added

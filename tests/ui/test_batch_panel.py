@@ -1,5 +1,7 @@
 """What was in a batch, and how often the corpus's own items had been seen."""
 
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
@@ -46,6 +48,14 @@ def test_the_items_of_the_batch_are_bold_and_can_be_sorted_first(panel):
     assert fonts[1].bold() or fonts[1].weight() > 400
     panel.view.sortByColumn(1, Qt.SortOrder.DescendingOrder)
     assert cells(panel)[0][0] == CAIRO.name
+
+
+def test_another_step_keeps_the_chosen_row_where_the_items_are_the_same(panel):
+    panel.show_batch(4_000, ("Once",), (PARIS, CAIRO), "")
+    panel.view.selectRow(1)
+    panel.show_batch(5_000, ("Once",), (PARIS, replace(CAIRO, seen=50)), "")
+    assert [index.row() for index in panel.view.selectionModel().selectedRows()] == [1]
+    assert cells(panel)[1][2] == "50"
 
 
 def test_it_says_that_the_text_is_invented(panel):

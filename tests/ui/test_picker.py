@@ -189,3 +189,17 @@ def test_facts_are_plain_text_with_links_beside_them(qtbot, light, monkeypatch):
     assert [link.accessibleName() for link in links] == ["Source of Paper"]
     links[0].click()
     assert opened == ["https://arxiv.org/abs/2304.01373"]
+
+
+def test_a_message_of_one_endless_word_does_not_widen_the_picker(picker):
+    before = picker.minimumSizeHint().width()
+    picker.say(f"there is no model called {'a' * 60}; pick another", error=True)
+    assert picker.minimumSizeHint().width() == before
+
+
+def test_the_field_for_a_hub_name_can_be_put_away(picker):
+    picker.ask_for_name()
+    assert picker._hub.isVisible()
+    picker._hub._close.click()
+    assert not picker._hub.isVisible()
+    assert not picker._message.isVisible()

@@ -9,7 +9,7 @@ from pythia_gui.core.requests import Sampling
 from pythia_gui.ui.endings import EndingsField
 from pythia_gui.ui.prompt_panel import PASTE_LIMIT_BYTES, PromptPanel, fit_to_paste
 from pythia_gui.ui.questions import Ending, Reading, Settings
-from pythia_gui.ui.sampling_row import PRESETS, SamplingRow, preset_name, summary
+from pythia_gui.ui.sampling_row import PRESETS, WHY_GREEDY, SamplingRow, preset_name, summary
 
 
 @pytest.fixture
@@ -71,6 +71,16 @@ def test_a_paste_is_cut_at_the_limit_with_a_notice(panel):
     assert "300,000 bytes" in panel._remarks.text()
 
 
+def test_a_remark_beside_an_endless_line_leaves_the_line_as_wide_as_it_was(panel):
+    paste(panel, "word " * 20_000)
+    wide = panel._edit.viewport().width()
+    seen = []
+    panel._edit.updateRequest.connect(lambda *_: seen.append(panel._edit.viewport().width()))
+    panel.show_problem("too long\n" * 3)
+    QApplication.processEvents()
+    assert set(seen) <= {wide}
+
+
 def test_an_endless_line_is_pasted_without_wrapping_it(panel, qtbot):
     paste(panel, "x" * 150_000)
     assert panel._edit.wordWrapMode() == QTextOption.WrapMode.NoWrap
@@ -116,12 +126,47 @@ def test_the_button_says_why_nothing_can_be_asked(panel):
 def test_the_count_stands_beside_the_field_and_warns(panel):
     panel.show_settings(Settings(new_tokens=40))
     panel.show_reading(Reading(60, 96))
-    assert panel._count.text() == "60 / 96 tokens"
+    assert panel._count.text() == "60 + 40 new / 96 tokens"
     cut = panel._cut
     assert cut.isVisible()
     assert "the first 4 tokens" in cut.text()
     panel.show_reading(Reading(5, 96))
+    assert panel._count.text() == "5 / 96 tokens"
     assert not cut.isVisible()
+
+
+def test_no_cut_is_offered_where_none_makes_room(panel):
+    panel.show_settings(Settings(new_tokens=2_048))
+    panel.show_reading(Reading(5, 96))
+    assert not panel._cut.isVisible()
+
+
+def test_no_cut_is_offered_for_a_model_that_cannot_read_the_prompt(panel):
+    panel.show_reading(Reading(500, 96))
+    panel.show_reading(Reading())
+    assert not panel._cut.isVisible()
+
+
+def test_remarks_stand_one_under_the_other(panel):
+    panel.show_problem("too long")
+    panel.show_reading(Reading(5, 96, unknown="ж"))
+    assert panel._remarks.text().startswith("too long\n")
+
+
+def test_the_eighth_target_is_the_last_and_the_field_says_so(panel):
+    panel.set_endings([Ending(f" {n}") for n in range(8)])
+    field = panel._targets._field
+    assert not field.isEnabled()
+    assert field.placeholderText() == "8 at most"
+    panel.set_endings([])
+    assert field.isEnabled()
+
+
+def test_what_greedy_makes_idle_says_why(panel):
+    row = panel._sampling
+    assert WHY_GREEDY[:20] in row._top_k.toolTip()
+    row.show_settings(Settings(sampling=Sampling(temperature=1.0)))
+    assert WHY_GREEDY[:20] not in row._top_k.toolTip()
 
 
 def test_cutting_on_the_left_is_a_setting(panel, qtbot):

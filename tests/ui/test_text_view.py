@@ -67,7 +67,9 @@ def test_tokens_are_appended_to_the_text(view):
 def test_the_text_is_copied_as_plain_text(view):
     view.show_text(text(["a", f" {MARKUP}"]))
     QTest.mouseClick(view._copy, LEFT)
-    assert QGuiApplication.clipboard().text() == f"a {MARKUP}"
+    assert QGuiApplication.clipboard().text() == (
+        f"a {MARKUP}\n\n[demo-s · step 512 · weights 0123456789 · float32 on cpu]"
+    )
     assert QGuiApplication.clipboard().mimeData().formats() == ["text/plain"]
 
 

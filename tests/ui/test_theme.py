@@ -4,7 +4,7 @@ import math
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QPalette
+from PySide6.QtGui import QPalette
 
 from pythia_gui.ui import theme
 from pythia_gui.ui.theme import DARK, LIGHT, contrast, token_ink
@@ -47,11 +47,12 @@ def test_the_ink_of_a_token_can_be_read_at_every_value(qapp, light, mode):
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
-def test_the_ramp_gets_lighter_from_unlikely_to_likely(qapp, light, mode):
+def test_the_likelier_a_token_the_less_it_stands_out(qapp, light, mode):
     theme.apply(qapp, mode)
     grounds = [token_ink(value / 20)[0] for value in range(21)]
-    lightness = [contrast(ground, QColor("black")) for ground in grounds]
-    assert lightness == sorted(lightness)
+    standing_out = [contrast(ground, theme.current_theme().surface) for ground in grounds]
+    assert standing_out == sorted(standing_out, reverse=True)
+    assert standing_out[0] > 1.5 * standing_out[-1]
 
 
 def test_a_value_that_is_none_gets_the_surface(qapp, light):

@@ -159,7 +159,7 @@ def test_what_is_no_step_is_refused_in_words(timeline, asked, typed):
     QTest.keyClicks(timeline._field, typed)
     QTest.keyClick(timeline._field, Qt.Key.Key_Return)
     assert asked == []
-    assert "Type a step as a number" in timeline._note.text()
+    assert "Type a step as a whole number" in timeline._note.text()
 
 
 def test_the_word_on_snapping_goes_with_the_next_move(timeline):

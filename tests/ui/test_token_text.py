@@ -92,14 +92,20 @@ def test_hidden_characters_are_shown_and_copied_as_they_are(body):
     body.show_text(text(["a", f" {OVERRIDE}", "\x00", "\t"]))
     assert shown(body) == "a ‹U+202E›evil‹U+202C›‹U+0000›⇥"
     QTest.keyClick(body, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
-    assert QGuiApplication.clipboard().text() == f"a {OVERRIDE}\x00\t"
+    assert QGuiApplication.clipboard().text().startswith(f"a {OVERRIDE}\x00\t\n\n[")
 
 
 def test_a_lone_surrogate_reaches_neither_screen_nor_clipboard(body):
     body.show_text(text(["a", "\ud800"]))
     assert shown(body) == "a‹U+D800›"
     body.copy()
-    assert QGuiApplication.clipboard().text() == "a?"
+    assert QGuiApplication.clipboard().text().startswith("a?\n\n[demo-s · step 512")
+
+
+def test_a_text_still_being_written_is_copied_with_its_model_and_step(body):
+    body.show_text(ShownText("<b>&x", 1_000, text(["a"]).tokens, "streaming"))
+    body.copy()
+    assert QGuiApplication.clipboard().text() == "a\n\n[<b>&x · step 1,000]"
 
 
 def test_spaces_are_shown_where_nobody_would_see_them():

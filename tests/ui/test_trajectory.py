@@ -2,19 +2,20 @@
 
 import math
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QGuiApplication, QWheelEvent
 from PySide6.QtTest import QAbstractItemModelTester, QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QToolButton
 
 from pythia_gui.core.steps import STEPS, log_steps
 from pythia_gui.ui import theme
-from pythia_gui.ui.scores import SCORES, number_of, number_text
+from pythia_gui.ui.scores import AXIS_NAMES, SCORES, number_of, number_text
 from pythia_gui.ui.trajectory import Trajectory
-from pythia_gui.ui.trajectory_plot import pen_of, series_color
+from pythia_gui.ui.trajectory_plot import pen_of, series_color, thinned
 from pythia_gui.ui.trajectory_table import CurveTable
 from tests.ui.samples import MARKUP, OVERRIDE, curve, dress
 
@@ -354,13 +355,25 @@ def test_the_table_button_shows_the_table_and_back(trajectory):
     assert trajectory._table_button.text() == "Table"
 
 
+def test_the_table_follows_the_curves_and_the_step_once_it_is_looked_at(trajectory, qtbot):
+    trajectory.show_curves((rising(" a"),), "streaming", "")
+    before = trajectory._table.rowCount()
+    trajectory.select(LOG[-1])
+    trajectory.show_table(True)
+    assert before == 0
+    assert trajectory._table.rowCount() == len(LOG)
+    row = trajectory.view.visualRect(trajectory.table.index(len(LOG) - 1, 0))
+    qtbot.waitUntil(lambda: trajectory.view.viewport().rect().intersects(row))
+
+
 def test_rows_are_copied_with_their_headings(trajectory):
     trajectory.show_curves((rising(" a"), rising(" b")), "done", "")
     trajectory.show_table(True)
     trajectory.view.selectRow(0)
     QTest.keyClick(trajectory.view, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
     heading, row = QGuiApplication.clipboard().text().split("\n")
-    assert heading == "Step\tTokens seen\t␣a\t␣b"
+    what = "(target, probability, demo-s)"
+    assert heading == f"Step\tTokens seen\t␣a {what}\t␣b {what}"
     assert row.split("\t")[:2] == ["0", "0"]
     assert float(row.split("\t")[2]) == pytest.approx(math.exp(rising().points[0].logprob))
 
@@ -409,3 +422,28 @@ def test_the_colours_follow_the_theme(qapp, trajectory, mode):
     QApplication.processEvents()
     picture = trajectory.plot.grab().toImage()
     assert picture.pixelColor(3, 3) == theme.current_theme().surface
+
+
+def test_curves_that_nobody_asked_for_say_what_they_are(trajectory):
+    trajectory.show_curves((replace(rising(), suggested=True),), "done", "")
+    assert trajectory._notice.isVisible()
+    assert "most likely next tokens of the final step" in trajectory._notice.text()
+    trajectory.show_curves((rising(),), "done", "")
+    assert not trajectory._notice.isVisible()
+
+
+def test_the_name_of_the_upright_axis_fits_beside_a_low_plot(trajectory):
+    assert max(map(len, AXIS_NAMES.values())) <= len("log-probability (nats)")
+
+
+def test_every_choice_of_measure_and_axis_is_explained(trajectory):
+    for choices in (trajectory._kinds, trajectory._scales):
+        for button in choices.findChildren(QToolButton):
+            assert button.toolTip()
+
+
+def test_the_numbers_of_a_low_plot_do_not_overlap(qapp):
+    dress(qapp)
+    fifths = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    assert thinned(0.2, fifths, 300.0) == (0.2, fifths)
+    assert thinned(0.2, fifths, 40.0) == (0.2, [0.0, 0.4, 0.8])

@@ -103,3 +103,15 @@ def test_a_flow_breaks_where_a_line_is_full(qtbot, width, lines):
         part.setFixedSize(60, 20)
         flow.addWidget(part)
     assert flow.heightForWidth(width) == lines * 20 + (lines - 1) * 5
+
+
+def test_a_fold_is_cut_where_there_is_no_room_and_named_whole(qtbot, light):
+    fold = FoldButton("Sampling: custom, temperature 1.2, 2000 new tokens, seed 7, 64 samples")
+    qtbot.addWidget(fold)
+    assert fold.minimumSizeHint().width() < 200 < fold.sizeHint().width()
+    fold.resize(200, 30)
+    fold.show()
+    assert fold.text().endswith("…")
+    assert "64 samples" in fold.accessibleName()
+    fold.resize(fold.sizeHint())
+    assert fold.text().endswith("64 samples")

@@ -1,5 +1,7 @@
 """The window: everything by keyboard, everything with a name, nothing taken for markup."""
 
+import shutil
+
 import pytest
 from PySide6.QtCore import QSettings, Qt
 from PySide6.QtGui import QKeySequence, QTextDocument
@@ -224,3 +226,39 @@ def test_every_icon_that_is_named_is_there(filled, repository):
     for button in filled.findChildren(QToolButton):
         if button.isVisible() and not button.text():
             assert not button.icon().isNull(), button.accessibleName()
+
+
+def test_the_window_fits_a_screen_of_1024_by_700_whatever_is_set(filled, workspace):
+    filled._prompt.unfold()
+    row = filled._prompt._sampling
+    row._temperature.setValue(1.23)
+    row._samples.setValue(64)
+    row._seed.setText("9" * 19)
+    row._on_edited()
+    filled.resize(1_024, 700)
+    QTest.qWait(20)
+    assert filled.width() <= 1_024
+    assert filled.height() <= 700
+
+
+def test_a_target_that_was_typed_and_not_entered_is_taken_by_run(filled, workspace, qtbot):
+    filled._prompt._targets._field.setText(" b")
+    filled._menus.actions["run"].trigger()
+    assert [ending.text for ending in workspace.endings] == [" b"]
+    qtbot.waitUntil(lambda: workspace.settled)
+
+
+def test_the_tab_key_goes_from_the_table_button_to_the_plot(filled):
+    plot = filled._trajectory.plot
+    assert filled._trajectory._table_button.nextInFocusChain() is plot
+
+
+def test_looking_again_finds_the_steps_that_came_since(filled, workspace, demo, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(demo / "demo-s", folder)
+    shutil.move(folder / "step512", tmp_path / "step512")
+    filled._add_folder(folder)
+    assert 512 not in workspace.entry.here
+    shutil.move(tmp_path / "step512", folder / "step512")
+    filled._menus.actions["refresh"].trigger()
+    assert 512 in workspace.entry.here

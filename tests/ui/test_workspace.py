@@ -223,6 +223,14 @@ def test_a_model_without_checkpoints_here_says_why(workspace, seen, settle):
     assert "pythia-70m" in seen.curves.message
 
 
+def test_the_columns_are_told_while_they_are_looked_at_and_at_once(asked, seen, settle):
+    settle()
+    before = seen.columns
+    asked.show_columns(True)
+    assert before in (None, ())
+    assert [view.step for view in seen.columns] == [512, 4_000]
+
+
 def test_the_columns_show_the_pinned_steps_and_models(asked, seen, settle):
     asked.show_columns(True)
     settle()
