@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from pythia_gui.core.steps import format_step
 from pythia_gui.ui import theme
-from pythia_gui.ui.reveal import reveal
+from pythia_gui.ui.reveal import reveal, reveal_token
 from pythia_gui.ui.values import SeenItem
 from pythia_gui.ui.widgets import FoldButton, Surface, column_of, plain_label, row_of, tool_tip
 
@@ -255,7 +255,7 @@ def _cells(item: SeenItem) -> tuple[str | int, ...]:
 
 def _shown(cell: str | int, column: int) -> str:
     if isinstance(cell, str):
-        return reveal(cell)
+        return reveal_token(cell) if column == 0 else reveal(cell)
     return "" if column == 1 and cell == 0 else f"{cell:,}"
 
 
