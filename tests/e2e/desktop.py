@@ -25,12 +25,12 @@ def missing_tools() -> list[str]:
     return [tool for tool in TOOLS if shutil.which(tool) is None]
 
 
-def wait_until(done: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
-    """Wait for something that happens in another process."""
-    until = time.monotonic() + patience_s
+def wait_until(done: Callable[[], bool], what: str, every_s: float = 0.02) -> None:
+    """Wait for something that happens in another process, looking `every_s` seconds."""
+    until = time.monotonic() + PATIENCE_S
     while not done():
-        assert time.monotonic() < until, f"waited {patience_s:.0f} s in vain for {what}"
-        time.sleep(0.02)
+        assert time.monotonic() < until, f"waited {PATIENCE_S:.0f} s in vain for {what}"
+        time.sleep(every_s)
 
 
 class Display:

@@ -75,6 +75,13 @@ def kill_somewhere(program: Program, dice: random.Random, number: int) -> None:
         os.kill(child, DEATHS[number % len(DEATHS)])
 
 
+def wait_for_whole_run(program: Program, request: Request, number: int) -> None:
+    def whole() -> bool:
+        return len(stored(program, request)) == STEPS
+
+    wait_until(whole, f"the run after death {number}", every_s=0.25)
+
+
 def survives(program: Program, deaths: int, seed: int) -> None:
     """Assert the whole, `deaths` times: kill mid-run, run again, compare every number."""
     dice = random.Random(seed)
@@ -87,8 +94,8 @@ def survives(program: Program, deaths: int, seed: int) -> None:
         kill_somewhere(program, dice, number)
         assert program.process.poll() is None
         program.press("ctrl+Return")
-        wait_until(lambda: len(stored(program, request)) == STEPS, f"the run after death {number}")  # noqa: B023
         expected = [e for e in ours.run(request, threading.Event()) if isinstance(e, Result)]
+        wait_for_whole_run(program, request, number)
         assert_equal(stored(program, request), expected)
     assert "demo-s" in program.title
     program.press("ctrl+q")

@@ -9,11 +9,11 @@ from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QApplication
 
 from pythia_gui.hub.library import LocalLibrary
-from pythia_gui.ui import theme
 from pythia_gui.ui.window import MainWindow
 from pythia_gui.ui.workspace import Workspace
 from pythia_gui.worker import Worker
 from tests.fakes import FakeEngine
+from tests.ui.samples import dress
 
 STEPS = (0, 1, 2, 512, 1_000, 2_000, 4_000)
 OFFSCREEN_REMARK = "This plugin does not support propagateSizeHints"
@@ -64,12 +64,9 @@ def workspace(library: LocalLibrary, worker: Worker) -> Workspace:
 
 
 @pytest.fixture
-def light(qapp: QApplication) -> Iterator[None]:
-    """The light palette, and the system's again after the test."""
-    theme.apply(qapp, "light")
-    yield
-    theme.set_text_scale(qapp, 1.0)
-    theme.apply(qapp, "light")
+def light(qapp: QApplication) -> None:
+    """The light palette at its normal text size, whatever the test before left."""
+    dress(qapp)
 
 
 @pytest.fixture
