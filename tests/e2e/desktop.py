@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PySide6.QtGui import QImage
 
 SCREEN = (1_440, 900)
 TOOLS = ("Xvfb", "xdotool")  # packaging/debian-packages-test.txt; `make install-test` brings them
@@ -67,6 +68,14 @@ class Display:
         rows = np.frombuffer(raw, np.uint8, line * height, start).reshape(height, line)
         pixels = rows[:, : 4 * width].reshape(height, width, 4)
         return pixels[:, :, 2::-1].copy()
+
+    def save(self, file: Path) -> None:
+        """Write what is on the screen as a PNG, for whoever looks into a failure."""
+        pixels = self.picture()
+        height, width, _ = pixels.shape
+        QImage(pixels.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888).save(
+            str(file)
+        )
 
     def do(self, *words: str) -> str:
         """Let xdotool do something; return what it says."""
@@ -148,7 +157,7 @@ class Program:
         self.display.do("key", *keys)
 
     def type(self, text: str) -> None:
-        self.display.do("type", "--delay", "5", text)
+        self.display.do("type", "--delay", "12", text)
 
     def drag(self, start: tuple[int, int], end: tuple[int, int], moves: int = 12) -> None:
         """Press the mouse at one place of the window, move to another, and let go."""

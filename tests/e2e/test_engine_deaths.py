@@ -24,7 +24,7 @@ from pythia_gui.store.database import Database
 from tests.e2e.desktop import Program, wait_until
 
 DEATHS = (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT)
-NAMES = ("Ben", "Tom", "Lily", "Anna", "Sam", "Mia", "Max", "Rosa", "Paul", "Nina")
+WORDS = ("cat", "red", "seven", "boat", "cow", "king", "cake", "town", "kite", "lamp")
 STEPS = 154
 
 pytestmark = pytest.mark.timeout(1800)
@@ -79,7 +79,11 @@ def wait_for_whole_run(program: Program, request: Request, number: int) -> None:
     def whole() -> bool:
         return len(stored(program, request)) == STEPS
 
-    wait_until(whole, f"the run after death {number}", every_s=0.25)
+    try:
+        wait_until(whole, f"the run after death {number}", every_s=0.25)
+    except AssertionError:
+        program.display.save(program.home / "screen.png")
+        raise
 
 
 def survives(program: Program, deaths: int, seed: int) -> None:
@@ -88,7 +92,7 @@ def survives(program: Program, deaths: int, seed: int) -> None:
     program.wait_for_results(more_than=STEPS)
     ours = LocalEngine()
     for number in range(deaths):
-        prompt = f"{dice.choice(NAMES)} and {dice.choice(NAMES)} wanted the {number}"
+        prompt = f"the {dice.choice(WORDS)} and the {dice.choice(WORDS)} {number}"
         request = sweep_of(prompt)
         ask(program, prompt)
         kill_somewhere(program, dice, number)
