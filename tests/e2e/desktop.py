@@ -96,7 +96,7 @@ class Program:
 
     display: Display
     home: Path
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
     window: str = ""
 
     @classmethod
@@ -113,14 +113,14 @@ class Program:
         environment |= {"DISPLAY": display.name, "QT_QPA_PLATFORM": "xcb"}
         for name in ("WAYLAND_DISPLAY", "QT_QPA_PLATFORMTHEME"):
             environment.pop(name, None)
-        process = subprocess.Popen(
-            [sys.executable, "-X", "dev", "-m", "pythia_gui"],
-            cwd=repository,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        with said_file(home).open("w") as said:  # a pipe would fill up: crashes write a lot
+            process = subprocess.Popen(
+                [sys.executable, "-X", "dev", "-m", "pythia_gui"],
+                cwd=repository,
+                env=environment,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
         program = cls(display, home, process)
         program.window = program._find()
         display.do("windowfocus", "--sync", program.window)
@@ -130,7 +130,7 @@ class Program:
         """Return the window's number once it is on screen."""
         until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
-            assert self.process.poll() is None, self.process.communicate()[0]
+            assert self.process.poll() is None, said_file(self.home).read_text()
             found = subprocess.run(
                 ["xdotool", "search", "--onlyvisible", "--name", "pythia-gui"],
                 env=os.environ | {"DISPLAY": self.display.name},
@@ -208,7 +208,13 @@ class Program:
         """Make sure that it is gone; return what it said."""
         if self.process.poll() is None:
             self.process.kill()
-        return self.process.communicate()[0]
+        self.process.wait()
+        return said_file(self.home).read_text()
+
+
+def said_file(home: Path) -> Path:
+    """Return the file that takes what the program writes to its standard output and error."""
+    return home / "said.txt"
 
 
 def descendants(parent: int) -> set[int]:
