@@ -34,10 +34,12 @@ from PySide6.QtWidgets import QApplication
 
 from pythia_gui import __version__
 from pythia_gui.core.fingerprint import CheckpointError
+from pythia_gui.core.history import HistoryError
 from pythia_gui.core.library import Library, ModelEntry
 from pythia_gui.core.resources import resource_path
 from pythia_gui.core.steps import log_steps
 from pythia_gui.ui import theme as look
+from pythia_gui.ui.history_keeper import HistoryKeeper
 from pythia_gui.ui.questions import Ending
 from pythia_gui.ui.window import MainWindow, kept_look
 from pythia_gui.ui.workspace import Workspace
@@ -90,8 +92,22 @@ def assemble(window: MainWindow, *, stored: bool = True) -> Program:
     library = open_library()
     worker = Worker(engine)
     workspace = Workspace(library, worker)
-    window.attach(workspace, library, DemoBatches())
+    window.attach(workspace, library, DemoBatches(), open_keeper(stored=stored))
     return Program(library, worker, workspace, window, trouble)
+
+
+def open_keeper(*, stored: bool = True) -> HistoryKeeper:
+    """Return what notes runs in this user's file of them; where it can't, all else goes on."""
+    from pythia_gui.stack import history_file
+    from pythia_gui.store.history import RunHistory
+
+    if not stored:
+        return HistoryKeeper()
+    try:
+        return HistoryKeeper(RunHistory(history_file()))
+    except HistoryError as problem:
+        log.warning("no history: %s", problem)
+        return HistoryKeeper(why_not=str(problem))
 
 
 # ------------------------------------------------------------------------------ the window
@@ -191,7 +207,7 @@ def ask(workspace: Workspace, window: MainWindow, key: str, prompt: str) -> None
     """Put a prompt to a model as if it had been typed."""
     workspace.show_model(key)
     window.set_prompt(prompt)
-    workspace.run()
+    workspace.run(noted=False)
 
 
 class _Catcher(QObject):

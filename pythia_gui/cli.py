@@ -4,36 +4,36 @@ import argparse
 import json
 import logging
 import os
-import re
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
-from pythia_gui import __version__
+from pythia_gui import __version__, questions
+from pythia_gui.calls import (
+    WrongCall,
+    answers_to,
+    available,
+    checkpoints_at,
+    refuse_odd_device,
+    refuse_unwritable,
+    remark,
+    request_of,
+    say,
+    unanswered,
+    write,
+)
 from pythia_gui.core import catalogue
-from pythia_gui.core.engine import Engine
-from pythia_gui.core.events import EngineEvent, Failure, Notice, Progress, Result
 from pythia_gui.core.fingerprint import CheckpointError
-from pythia_gui.core.library import Library, ModelEntry, PromptError
-from pythia_gui.core.requests import Checkpoint, Continue, Prompt, Request, Sampling
-from pythia_gui.core.steps import Selection, StepError, select_steps, shown, tokens_seen
+from pythia_gui.core.library import ModelEntry, PromptError
+from pythia_gui.core.requests import Continue, Sampling
+from pythia_gui.core.steps import Selection, StepError
 
 PROMPTS_FILE_LIMIT_BYTES = 64 << 20
-DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]{1,4})?")
 PICTURE_SIDE = (320, 8192)  # pixels
 WRONG_CALL = 2
-INTERRUPTED = 130
 READER_GONE = 141  # as a shell reports a program that SIGPIPE ended
-
-
-class WrongCall(Exception):
-    """The call can't be carried out as written; the text is one sentence."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -57,12 +57,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         _give_up_standard_output()
         return READER_GONE
     except (WrongCall, StepError, PromptError, CheckpointError) as problem:
-        _say(str(problem))
+        say(str(problem))
         return WRONG_CALL
     except OSError as problem:
         _give_up_standard_output()
         place = problem.filename or "standard output"
-        _say(f"{place} can't be used: {problem.strerror or problem}")
+        say(f"{place} can't be used: {problem.strerror or problem}")
         return WRONG_CALL
     return status
 
@@ -91,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_models(commands.add_parser("models", help="the catalogue"))
     _add_sweep(commands.add_parser("sweep", help="one question put to many checkpoints"))
+    questions.add_compare(commands.add_parser("compare", help="two checkpoints on one text"))
+    questions.add_learned(commands.add_parser("learned", help="when prompts were learned"))
     _add_render(commands.add_parser("render", help="the filled-in window as a picture"))
     doctor = commands.add_parser("doctor", help="versions, device, cache, what is missing")
     doctor.set_defaults(run=_doctor)
@@ -110,16 +112,12 @@ def _add_question(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--target", action="append", default=[], help="a possible ending, as typed; repeats"
     )
-    parser.add_argument("--no-cache", action="store_true", help="compute all, store nothing")
-    parser.add_argument("--offline", action="store_true", help="use no network at all")
+    questions.add_keeping(parser)
 
 
 def _add_sweep(parser: argparse.ArgumentParser) -> None:
     _add_question(parser)
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:n")
-    parser.add_argument(
-        "--dtype", default="auto", choices=("auto", "float32", "float16", "bfloat16")
-    )
+    questions.add_computing(parser)
     parser.add_argument(
         "--steps", default="log", help="all, log, 0,512,143000 or 1000-20000:1000; mixtures too"
     )
@@ -183,13 +181,12 @@ def _sweep(args: argparse.Namespace) -> int:
     from pythia_gui.stack import open_library
 
     logging.getLogger("pythia_gui").addHandler(logging.NullHandler())  # notices say it in words
-    _refuse_unwritable(args.out)
-    if not DEVICE.fullmatch(args.device):
-        raise WrongCall(f"'{shown(args.device)}' is not a device; use auto, cpu, cuda or cuda:n")
+    refuse_unwritable(args.out)
+    refuse_odd_device(args.device)
     library = open_library()
     entry, notice = library.find(args.model)
     if notice:
-        _say(notice)
+        say(notice)
     chosen = _chosen_steps(entry, args)
     what = _continuation(args)
     prompts = tuple(
@@ -203,9 +200,9 @@ def _sweep(args: argparse.Namespace) -> int:
         )
         for text in _prompts(args)
     )
-    _remark(library, entry, prompts)
-    checkpoints, refused = _checkpoints(library, entry, chosen.steps)
-    request = _request(
+    remark(library, entry, prompts)
+    checkpoints, refused = checkpoints_at(library, entry, chosen.steps)
+    request = request_of(
         slot="sweep",
         checkpoints=checkpoints,
         prompts=prompts,
@@ -216,76 +213,17 @@ def _sweep(args: argparse.Namespace) -> int:
         device=args.device,
         dtype=args.dtype,
     )
-    answers = _answers(request, stored=not args.no_cache)
-    unread = [_missing(request, at, prompt, why) for at, why in refused for prompt in prompts]
+    answers = answers_to(request, stored=not args.no_cache)
+    unread = [unanswered(request, at, prompt, why) for at, why in refused for prompt in prompts]
     results = sorted((*answers, *unread), key=lambda result: result.checkpoint.step)
     document = report.sweep_document(entry, results, chosen.left_out)
     text = report.as_json(document) if args.format == "json" else report.as_csv(document)
-    _write(text, args.out)
+    write(text, args.out)
     return int(any(result.error is not None for result in results))
 
 
-def _say(sentence: str) -> None:
-    print(f"pythia-gui: {sentence}", file=sys.stderr)
-
-
-def _remark(library: Library, entry: ModelEntry, prompts: Sequence[Prompt]) -> None:
-    """Say what the numbers can't: which checkpoints are not here, what of a prompt was lost."""
-    if entry.source == "hub" and entry.here and len(entry.here) < len(entry.steps):
-        _say(
-            f"only the {len(entry.here)} of {len(entry.steps)} checkpoints of {entry.name} that "
-            "are in the local Hub cache are looked at; nothing is downloaded yet"
-        )
-    for number, prompt in enumerate(prompts, 1):
-        if prompt.cut:
-            _say(f"prompt {number}: {prompt.cut:,} of its tokens were cut off on the left")
-        if unknown := library.unknown_characters(entry.key, prompt.text):
-            _say(f"prompt {number}: {entry.name} has no token for {shown(unknown)}")
-
-
 def _chosen_steps(entry: ModelEntry, args: argparse.Namespace) -> Selection:
-    """Return the steps asked for; of a model on the Hub, those in the local cache are there."""
-    return _available(entry, args.steps, include_known_bad=args.include_known_bad)
-
-
-def _available(entry: ModelEntry, spec: str, *, include_known_bad: bool) -> Selection:
-    partly = bool(entry.here) and len(entry.here) < len(entry.steps)
-    return select_steps(
-        spec,
-        tuple(entry.here) if partly else entry.steps,
-        entry.known_bad or {},
-        include_known_bad=include_known_bad,
-        model=f"{entry.name} on this machine" if partly else entry.name,
-    )
-
-
-def _checkpoints(
-    library: Library, entry: ModelEntry, steps: Sequence[int]
-) -> tuple[tuple[Checkpoint, ...], list[tuple[Checkpoint, str]]]:
-    """Return the checkpoints, and apart those whose config or tokenizer is damaged, with why.
-
-    Raises:
-        CheckpointError: all of them are.
-    """
-    good: list[Checkpoint] = []
-    bad: list[tuple[int, CheckpointError]] = []
-    for step in steps:
-        try:
-            good.append(library.checkpoint(entry.key, step))
-        except CheckpointError as problem:
-            bad.append((step, problem))
-    if not good:
-        raise bad[0][1]
-    for step, why in bad:
-        _say(_with_step(str(why), step))
-    return tuple(good), [(_nameplate(good[0], entry, step), str(why)) for step, why in bad]
-
-
-def _nameplate(like: Checkpoint, entry: ModelEntry, step: int) -> Checkpoint:
-    """Return what can be said of a checkpoint that can't be read: its model and step."""
-    seen = None if entry.batch_tokens is None else tokens_seen(step, entry.batch_tokens)
-    plain = replace(like, step=step, tokens_seen=seen, folder=None, weights_sha256=None)
-    return replace(plain, revision=None, commit=None)
+    return available(entry, args.steps, include_known_bad=args.include_known_bad)
 
 
 def _prompts(args: argparse.Namespace) -> list[str]:
@@ -327,137 +265,10 @@ def _continuation(args: argparse.Namespace) -> Continue | None:
         raise WrongCall(str(problem)) from problem
 
 
-def _request(**parts: object) -> Request:
-    try:
-        return Request(**parts)  # type: ignore[arg-type]  # the names are those of Request
-    except ValueError as problem:
-        raise WrongCall(str(problem)) from problem
-
-
-def _answers(request: Request, *, stored: bool) -> list[Result]:
-    """Return the results in the request's order."""
-    from pythia_gui.engine.process import ProcessEngine
-    from pythia_gui.stack import open_engine
-    from pythia_gui.store.database import StoreError
-
-    try:
-        engine = open_engine(ProcessEngine(), stored=stored)
-    except StoreError as problem:
-        _say(f"results are not kept: {problem}")
-        engine = open_engine(ProcessEngine(), stored=False)
-    cancel = threading.Event()
-    previous = signal.signal(signal.SIGINT, _Interrupt(cancel))
-    try:
-        collected, failure = _collect(engine, request, cancel)
-    finally:
-        signal.signal(signal.SIGINT, previous)
-        engine.close()
-    if cancel.is_set():
-        print("pythia-gui: interrupted; nothing was written", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-    return [
-        collected.get((at.step, prompt)) or _missing(request, at, prompt, failure)
-        for at in request.checkpoints
-        for prompt in request.prompts
-    ]
-
-
-class _Interrupt:
-    """Turns Ctrl-C into a request to stop; a second one stops at once."""
-
-    def __init__(self, cancel: threading.Event) -> None:
-        self._cancel = cancel
-
-    def __call__(self, _signal: int, _frame: FrameType | None) -> None:
-        if self._cancel.is_set():
-            raise KeyboardInterrupt
-        self._cancel.set()
-
-
-def _collect(
-    engine: Engine, request: Request, cancel: threading.Event
-) -> tuple[dict[tuple[int, Prompt], Result], str]:
-    collected: dict[tuple[int, Prompt], Result] = {}
-    failure = ""
-    for event in engine.run(request, cancel):
-        _tell(event)
-        if isinstance(event, Result):
-            collected[event.checkpoint.step, event.prompt] = event
-        elif isinstance(event, Failure):
-            failure = event.text
-    return collected, failure
-
-
-def _tell(event: EngineEvent) -> None:
-    if isinstance(event, Progress) and sys.stderr.isatty():
-        print(f"\r\033[K{event.fraction:4.0%} {event.text}", end="", file=sys.stderr, flush=True)
-    elif isinstance(event, Notice | Failure):
-        _say(event.text)
-    elif isinstance(event, Result) and event.error is not None:
-        _say(_with_step(event.error, event.checkpoint.step))
-
-
-def _with_step(sentence: str, step: int) -> str:
-    named = re.search(rf"step ?({step}|{step:,})\b", sentence)
-    return sentence if named else f"step {step:,}: {sentence}"
-
-
-def _missing(request: Request, at: Checkpoint, prompt: Prompt, failure: str) -> Result:
-    sentence = failure or f"step {at.step:,} of {at.model} was not computed"
-    return Result(at, prompt, request.device, "", request.dtype, error=sentence)
-
-
-def _refuse_unwritable(out: Path | None) -> None:
-    """Refuse, before anything is computed, a place that can't take the answer.
-
-    Raises:
-        WrongCall: it is a folder, lies in none, or may not be written.
-    """
-    if out is None:
-        if sys.stdout is None:
-            raise WrongCall("standard output is closed; name a file with --out")
-        return
-    if out.is_dir():
-        raise WrongCall(f"{out} can't be written: it is a folder; name a file")
-    if not out.parent.is_dir():
-        raise WrongCall(f"{out} can't be written: there is no folder {out.parent}")
-    if not os.access(out if out.exists() else out.parent, os.W_OK):
-        raise WrongCall(f"{out} can't be written: you may not write there")
-
-
-def _write(text: str, out: Path | None) -> None:
-    """Write UTF-8, whatever the terminal's encoding; half characters in a path are escaped."""
-    data = text.encode("utf-8", "backslashreplace")
-    if out is None:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(data)
-        return
-    try:
-        if out.exists() and not out.is_file():  # a device or a pipe is never replaced
-            out.write_bytes(data)
-        else:
-            _replace(out.resolve(), data)  # what a link points to, not the link
-    except BrokenPipeError:
-        raise
-    except OSError as problem:
-        raise WrongCall(f"{out} can't be written: {problem.strerror}") from problem
-
-
-def _replace(out: Path, data: bytes) -> None:
-    part = out.with_name(f".{os.getpid()}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(out)
-    except OSError:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise
-
-
 def _render(args: argparse.Namespace) -> int:
     from pythia_gui import app
 
-    _refuse_unwritable(args.out)
+    refuse_unwritable(args.out)
     size = _picture_size(args.size, args.scale)
     if args.step is not None:
         _refuse_missing_step(args.model, args.step)
@@ -473,7 +284,7 @@ def _render(args: argparse.Namespace) -> int:
         stored=not args.no_cache,
     )
     if status:
-        _say(f"not every answer came; the picture {args.out} says why")
+        say(f"not every answer came; the picture {args.out} says why")
     return status
 
 
@@ -497,7 +308,7 @@ def _refuse_missing_step(model: str, step: int) -> None:
     from pythia_gui.stack import open_library
 
     entry, _ = open_library().find(model)
-    _available(entry, str(step), include_known_bad=True)
+    available(entry, str(step), include_known_bad=True)
 
 
 def _doctor(_args: argparse.Namespace) -> int:

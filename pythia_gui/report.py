@@ -1,6 +1,6 @@
-"""A sweep's results as one JSON document, as CSV and as a table for reading.
+"""Results as one JSON document; a sweep's also as CSV and as a table for reading.
 
-The JSON's schema is docs/sweep-schema.md.
+The JSON's schemas are docs/sweep-schema.md, docs/compare-schema.md and docs/learned-schema.md.
 """
 
 import csv
@@ -8,11 +8,25 @@ import io
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from pythia_gui import __version__
-from pythia_gui.core.events import Alternatives, Continuation, Result, Score, TargetScore
+from pythia_gui.core.acquisition import Acquisition, Bracket
+from pythia_gui.core.events import (
+    Alternatives,
+    Continuation,
+    Divergence,
+    Result,
+    Score,
+    TargetScore,
+)
 from pythia_gui.core.library import ModelEntry
+from pythia_gui.core.measures import measures
+from pythia_gui.core.prompt_sets import PromptEntry
+from pythia_gui.core.requests import Checkpoint, Prompt
 from pythia_gui.core.steps import LeftOut, shown
 
 SCHEMA = 1
@@ -107,6 +121,159 @@ def _continuation(written: Continuation) -> Json:
 
 def _number(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
+
+
+# -- two checkpoints ---------------------------------------------------------------------------
+
+
+def compare_document(a: Result, b: Result) -> Json:
+    """Return the document of two checkpoints on one text; both scored, `b` held against `a`."""
+    columns = _columns(a, b) if a.error is None and b.error is None else {}
+    means = {name: np.mean(c[1:], dtype=np.float64).item() for name, c in columns.items()}
+    return {
+        "schema": SCHEMA,
+        "version": __version__,
+        "text": a.prompt.text,
+        "token_ids": list(a.prompt.token_ids),
+        "a": _answered(a),
+        "b": _answered(b),
+        "tokens": _compared(a, b, columns) if columns else [],
+        "mean": means or None,
+    }
+
+
+def _answered(result: Result) -> Json:
+    """Return which checkpoint answered, and how it was computed."""
+    device = _decided(result.device) if result.error is None else None
+    dtype = _decided(result.dtype) if result.error is None else None
+    named = {"model": result.checkpoint.model, **_provenance(result.checkpoint)}
+    return {**named, "device": device, "dtype": dtype, "error": result.error}
+
+
+def _provenance(at: Checkpoint) -> Json:
+    return {
+        "step": at.step,
+        "tokens_seen": at.tokens_seen,
+        "revision": at.revision,
+        "commit": at.commit,
+        "weights_sha256": at.weights_sha256,
+    }
+
+
+def _columns(a: Result, b: Result) -> dict[str, "np.ndarray"]:
+    """Return every measure by its name; of entry 0 of each nothing is known."""
+    score_a, score_b, apart = _complete(a, b)
+    found = measures(score_a, score_b)
+    return {
+        "prob_a": found.prob_a,
+        "prob_b": found.prob_b,
+        "rank_a": found.rank_a,
+        "rank_b": found.rank_b,
+        "prob_difference": found.prob_difference,
+        "rank_difference": found.rank_difference,
+        "clamped_rank_difference": found.clamped_rank_difference,
+        "top10_overlap": found.top10_overlap,
+        "logprob_a": score_a.logprobs,
+        "logprob_b": score_b.logprobs,
+        "entropy_a": score_a.entropies,
+        "entropy_b": score_b.entropies,
+        "kl_a_b": apart.forward,
+        "kl_b_a": apart.backward,
+        "js": apart.js,
+    }
+
+
+def _complete(a: Result, b: Result) -> tuple[Score, Score, Divergence]:
+    if a.score is None or b.score is None or b.divergence is None:
+        raise ValueError("a comparison needs two scores and a divergence")
+    return a.score, b.score, b.divergence
+
+
+def _compared(a: Result, b: Result, columns: Mapping[str, "np.ndarray"]) -> list[Json]:
+    score_a, score_b, _ = _complete(a, b)
+    return [
+        {"id": token_id, "text": a.texts[token_id]}
+        | {name: column[n].item() if n else None for name, column in columns.items()}
+        | {"top_a": _top(score_a.top, n, a.texts), "top_b": _top(score_b.top, n, b.texts)}
+        for n, token_id in enumerate(a.prompt.token_ids)
+    ]
+
+
+# -- when prompts were learned -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedAnswer:
+    """What was asked, what the measured steps tell (None without any), and all results."""
+
+    asked: PromptEntry
+    prompt: Prompt
+    told: Acquisition | None
+    results: Sequence[Result]
+
+
+def failure_of(at: Checkpoint, why: str) -> Json:
+    """Return what is said of a checkpoint that failed."""
+    return {"step": at.step, "error": why}
+
+
+def learned_document(
+    model: ModelEntry,
+    answers: Sequence[LearnedAnswer],
+    left_out: Sequence[LeftOut],
+    unread: Sequence[Json],
+) -> Json:
+    """Return the document of when prompts were learned; `unread` are failed checkpoints."""
+    results = [result for answer in answers for result in answer.results]
+    computed = [result for result in results if result.error is None] or results
+    checkpoints = {result.checkpoint.step: result.checkpoint for result in computed}
+    return {
+        "schema": SCHEMA,
+        "version": __version__,
+        "model": model.name,
+        "device": _decided(computed[0].device) if computed else None,
+        "dtype": _decided(computed[0].dtype) if computed else None,
+        "checkpoints": [_provenance(checkpoints[step]) for step in sorted(checkpoints)],
+        "left_out": [{"step": left.step, "reason": left.reason} for left in left_out],
+        "unread": list(unread),
+        "results": [_learned(answer) for answer in answers],
+    }
+
+
+def _learned(answer: LearnedAnswer) -> Json:
+    asked, told = answer.asked, answer.told
+    by_step = sorted(answer.results, key=_step_of)
+    measured = [result for result in by_step if result.error is None]
+    failed = [result for result in by_step if result.error is not None]
+    return {
+        "prompt": asked.prompt,
+        "target": asked.target,
+        "foil": asked.foil or None,
+        "group": asked.group or None,
+        "source": asked.source or None,
+        "line": asked.line or None,
+        "token_ids": list(answer.prompt.token_ids),
+        "target_ids": list(answer.prompt.targets[0].token_ids),
+        "top10": _interval(told.top10) if told else None,
+        "top1": _interval(told.top1) if told else None,
+        "stays": _interval(told.stays) if told else None,
+        "kind": told.kind if told else None,
+        "steps": [result.checkpoint.step for result in measured],
+        "ranks": [result.targets[0].rank for result in measured],
+        "logprobs": [result.targets[0].logprob for result in measured],
+        "errors": [failure_of(result.checkpoint, result.error or "") for result in failed],
+    }
+
+
+def _step_of(result: Result) -> int:
+    return result.checkpoint.step
+
+
+def _interval(bracket: Bracket | None) -> list[int | None] | None:
+    return None if bracket is None else [bracket.before, bracket.at]
+
+
+# -- ways to write -----------------------------------------------------------------------------
 
 
 def as_json(document: Json) -> str:

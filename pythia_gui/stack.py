@@ -28,6 +28,11 @@ def results_file() -> Path:
     return Path(platformdirs.user_data_dir(NAME, appauthor=False)) / "results.sqlite"
 
 
+def history_file() -> Path:
+    """Return where past runs are kept, for this user."""
+    return results_file().with_name("history.sqlite")
+
+
 def open_engine(process: ProcessEngine, *, stored: bool = True) -> Engine:
     """Return the engines around `process`: results from the store, float32 where half fails.
 

@@ -1,5 +1,6 @@
 """The worker: a background thread that drives one engine and hands its events to the GUI thread."""
 
+import gc
 import logging
 import threading
 import time
@@ -20,11 +21,50 @@ from pythia_gui.core.events import (
 )
 from pythia_gui.core.requests import Request
 
+COLLECT_MS = 200
 TURN_S = 0.008  # of the GUI thread's time, before its event loop gets its turn
 ENGINE_PATIENCE_S = 0.8
 CLOSED_PATIENCE_S = 0.5
 
 log = logging.getLogger(__name__)
+
+
+class _Collector(QObject):
+    """Collects garbage on the GUI thread, and keeps Python from doing it on any other.
+
+    Python collects on whichever thread happens to allocate. On a worker's thread that destroys
+    forgotten widgets while the GUI thread may hold one of Qt's locks: both then wait for ever,
+    one for the lock and one for the interpreter's.
+    """
+
+    _living = 0
+    _was_enabled = True
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        if not _Collector._living:
+            _Collector._was_enabled = gc.isenabled()
+        _Collector._living += 1
+        gc.disable()
+        self._timer = QTimer(self, interval=COLLECT_MS)
+        self._timer.timeout.connect(self._collect)
+        self._timer.start()
+
+    def end(self) -> None:
+        """Give the collector back to Python once nobody else needs it here."""
+        self._timer.stop()
+        _Collector._living -= 1
+        if not _Collector._living and _Collector._was_enabled:
+            gc.enable()
+
+    @Slot()
+    def _collect(self) -> None:
+        """Collect the oldest generation that is due, by Python's own thresholds."""
+        counts, limits = gc.get_count(), gc.get_threshold()
+        for generation in (2, 1, 0):
+            if counts[generation] > limits[generation]:
+                gc.collect(generation)
+                return
 
 
 @dataclass(eq=False)
@@ -75,6 +115,8 @@ class Worker(QObject):
     def __init__(self, engine: Engine, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._engine = engine
+        self._collector = _Collector(self)
+        self._ended = False
         self._slots: dict[str, _Job] = {}  # the GUI thread's: what was asked and not finished
         self._said_busy = False
         self._guard = threading.Condition()  # guards the four below
@@ -139,6 +181,9 @@ class Worker(QObject):
         self._engine.close()
         self._thread.join(CLOSED_PATIENCE_S)
         self._slots.clear()
+        if not self._ended:
+            self._ended = True
+            self._collector.end()
 
     def _end(self, job: _Job) -> bool:
         """Cancel a job; return whether it was still waiting, so that no run will report it."""

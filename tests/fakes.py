@@ -12,7 +12,9 @@ from pythia_gui.core.engine import Cancel
 from pythia_gui.core.events import (
     Alternatives,
     Continuation,
+    Divergence,
     EngineEvent,
+    Floats,
     NextToken,
     Placement,
     Progress,
@@ -81,6 +83,7 @@ class FakeEngine:
         self.raising: dict[int, Exception] = {}
         self.open = 0
         self.closed = False
+        self._failed: set[int] = set()
         self._gates: dict[int, threading.Event] = {}
         self._reached: dict[int, threading.Event] = {}
 
@@ -108,13 +111,14 @@ class FakeEngine:
         self.open += 1
         try:
             yield self.place
+            self._failed = set()
             for number, at in enumerate(request.checkpoints):
                 yield Progress(f"step {at.step:,}", number / len(request.checkpoints))
                 self._wait(at.step, cancel)
                 for asked in request.prompts:
                     if cancel.is_set():
                         return
-                    yield from self._answer(request, at, asked)
+                    yield from self._answer(request, number, asked)
         finally:
             self.open -= 1
 
@@ -130,22 +134,52 @@ class FakeEngine:
         if step in self.raising:
             raise self.raising[step]
 
-    def _answer(self, request: Request, at: Checkpoint, asked: Prompt) -> Iterator[EngineEvent]:
+    def _answer(self, request: Request, number: int, asked: Prompt) -> Iterator[EngineEvent]:
+        at = request.checkpoints[number]
         place, dtype = self.place, computed_dtype(request, self.place)
         base = Result(at, asked, place.device, place.device_class, dtype)
-        if at.folder is None:
-            yield replace(base, error=f"step {at.step:,} is not on this machine; fetch it")
-        elif at.step in self.broken:
-            yield replace(base, error=self.broken[at.step])
-        else:
-            answer = _measured(base, request)
-            yield from _streamed(answer)
-            yield answer
+        if (problem := self._problem(at) or self._problem(request.against)) is not None:
+            self._failed.add(number)
+            yield replace(base, error=problem)
+            return
+        answer = _measured(base, request)
+        if request.similarity:
+            answer = replace(answer, similarity=self._similarity(request, number, answer))
+        yield from _streamed(answer)
+        yield answer
+
+    def _problem(self, at: Checkpoint | None) -> str | None:
+        if at is not None and at.folder is None:
+            return f"step {at.step:,} is not on this machine; fetch it"
+        return self.broken.get(at.step) if at is not None else None
+
+    def _similarity(self, request: Request, number: int, answer: Result) -> Floats:
+        """Return numbers that depend on the pair alone, 0 for equal weights, NaN for failures."""
+        own = request.checkpoints[number]
+        ids = answer.prompt.token_ids
+        bits = [_apart(own, other, ids, answer.dtype) for other in request.checkpoints[:number]]
+        missing = [n in self._failed for n in range(number)]
+        return np.where(missing, np.nan, bits).astype(np.float32)
 
 
 def _dice(*key: object) -> np.random.Generator:
     digest = hashlib.sha256(repr(key).encode()).digest()
     return np.random.Generator(np.random.Philox(int.from_bytes(digest[:8], "big")))
+
+
+def _apart(one: Checkpoint, other: Checkpoint, ids: tuple[int, ...], dtype: str) -> float:
+    pair = sorted((str(one.weights_sha256), str(other.weights_sha256)))
+    return 0.0 if pair[0] == pair[1] else float(_dice(pair, ids, dtype).random())
+
+
+def _divergence(base: Result, reference: Checkpoint) -> Divergence:
+    """Return numbers that depend on both weights, 0 for the reference itself."""
+    own, other = base.checkpoint.weights_sha256, reference.weights_sha256
+    count = len(base.prompt.token_ids)
+    dice = _dice(own, other, base.device_class, base.dtype, base.prompt.token_ids)
+    columns = dice.random((3, count), np.float32) * np.float32(own != other)
+    columns[:, 0] = np.nan
+    return Divergence(str(other), *columns)
 
 
 def _measured(base: Result, request: Request) -> Result:
@@ -162,6 +196,7 @@ def _measured(base: Result, request: Request) -> Result:
             for sample in range(what.samples if what else 0)
             if what is not None
         ),
+        divergence=_divergence(base, request.against) if request.against is not None else None,
     )
     return replace(answer, texts={i: text_of(i) for i in range(128)})
 

@@ -1,13 +1,15 @@
+import gc
 import logging
 import os
 import random
 import threading
 import time
+import weakref
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QEventLoop, QTimer
+from PySide6.QtCore import QCoreApplication, QEventLoop, QObject, QTimer
 
 from pythia_gui.core.events import Failure, Notice, Placement
 from pythia_gui.core.requests import Continue, Request
@@ -521,3 +523,35 @@ def test_requests_are_told_apart_by_identity(qtbot, worker, seen):
     first, second = asking(0, slot="a"), replace(asking(0, slot="b"), prompts=(prompt(),))
     run(qtbot, worker, first, second)
     assert [request.slot for request, _ in seen.of("result_arrived")] == ["a", "b"]
+
+
+class Litters(FakeEngine):
+    """Makes so many objects on the worker's thread that Python would collect garbage there."""
+
+    def run(self, request, cancel):
+        self.kept = [[number] for number in range(50 * gc.get_threshold()[0])]
+        yield from super().run(request, cancel)
+
+
+def test_garbage_of_the_window_is_collected_on_the_gui_thread_alone(qapp, qtbot):
+    worker = Worker(Litters())
+    where = []
+    garbage = QObject()
+    garbage.__dict__["itself"] = garbage
+    weakref.finalize(garbage, lambda: where.append(threading.get_ident()))
+    del garbage
+    try:
+        with qtbot.waitSignal(worker.finished):
+            worker.submit(asking(0))
+        qtbot.waitUntil(lambda: bool(where), timeout=20_000)
+    finally:
+        worker.shutdown()
+    assert where == [threading.get_ident()]
+
+
+def test_python_collects_by_itself_again_when_the_last_worker_is_gone(qapp):
+    one, other = Worker(FakeEngine()), Worker(FakeEngine())
+    one.shutdown()
+    assert not gc.isenabled()
+    other.shutdown()
+    assert gc.isenabled()

@@ -114,6 +114,22 @@ class Continuation:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Divergence:
+    """How far a checkpoint's distributions are from a reference's; float32, shape (position,).
+
+    In bits, over the tokenizer's ids alone, each distribution renormalised to them. Entry i
+    speaks of the distributions that predicted token i, so entry 0 is NaN. `forward` is
+    KL(reference || this), `backward` KL(this || reference), `js` the Jensen-Shannon divergence,
+    at most 1. `reference` is the SHA-256 of the reference's weights.
+    """
+
+    reference: str
+    forward: Floats
+    backward: Floats
+    js: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class TokenWritten:
     """One more token of a continuation that is being written.
 
@@ -137,6 +153,10 @@ class TokenWritten:
 class Result:
     """What one checkpoint says about one prompt; parts that were not asked for are empty.
 
+    `similarity` (float32) holds the Jensen-Shannon divergence, in bits, between this
+    checkpoint's distribution after the prompt and that of every earlier checkpoint of the
+    request, in the request's order; NaN for one that failed.
+
     `texts` gives the text of every token id that the result names. With an `error` (one
     sentence) there are no numbers. `non_finite` marks the error that a wider dtype may cure.
     """
@@ -151,6 +171,8 @@ class Result:
     next_token: NextToken | None = None
     targets: tuple[TargetScore, ...] = ()
     continuations: tuple[Continuation, ...] = ()
+    divergence: Divergence | None = None
+    similarity: Floats | None = None
     error: str | None = None
     non_finite: bool = False
     from_store: bool = False

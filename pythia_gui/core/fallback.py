@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pythia_gui.core.engine import Cancel, Engine
 from pythia_gui.core.events import EngineEvent, Notice, Placement, Result
-from pythia_gui.core.precision import fits
+from pythia_gui.core.precision import fits, loaded
 from pythia_gui.core.requests import Request
 
 
@@ -36,10 +36,7 @@ class Float32Fallback:
             if isinstance(event, Placement):
                 place = event
             if isinstance(event, Result) and self._curable(event, request, place):
-                return Notice(
-                    f"step {event.checkpoint.step:,} of {event.checkpoint.model} overflows in "
-                    f"{event.dtype}: all steps are computed again in float32"
-                )
+                return Notice(f"{event.error}: all steps are computed again in float32")
             yield event
         return None
 
@@ -51,4 +48,4 @@ class Float32Fallback:
     def _curable(result: Result, request: Request, place: Placement | None) -> bool:
         if not result.non_finite or result.dtype == "float32" or place is None:
             return False
-        return all(fits(checkpoint, "float32", place) for checkpoint in request.checkpoints)
+        return all(fits(checkpoint, "float32", place) for checkpoint in loaded(request))

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pythia_gui.core.requests import Checkpoint, Continue, Prompt, Target
@@ -77,3 +77,37 @@ def continuation_key(  # noqa: PLR0917 - a key names all that it depends on
         "top_k": top_k,
     }
     return canonical_sha256(_base(at, dtype, device_class) | part)
+
+
+def divergence_key(
+    at: Checkpoint, dtype: str, device_class: str, prompt: Prompt, reference: Checkpoint
+) -> str:
+    """Return the key of how far `at` is from `reference` at every position of `prompt`."""
+    part = {"part": "divergence", "ids": prompt.token_ids, "against": _content(reference)}
+    return canonical_sha256(_base(at, dtype, device_class) | part)
+
+
+def similarity_key(
+    at: Checkpoint, dtype: str, device_class: str, prompt: Prompt, earlier: str
+) -> str:
+    """Return the key of how far `at` is, after `prompt`, from each checkpoint before it.
+
+    `earlier` is the `line_sha256` of those checkpoints.
+    """
+    part = {"part": "similarity", "ids": prompt.token_ids, "earlier": earlier}
+    return canonical_sha256(_base(at, dtype, device_class) | part)
+
+
+def line_sha256(checkpoints: Sequence[Checkpoint]) -> str:
+    """Return the SHA-256 of what a line of checkpoints holds, in this order.
+
+    Raises:
+        ValueError: the weights of one of them are not known.
+    """
+    return canonical_sha256({"line": [_content(checkpoint) for checkpoint in checkpoints]})
+
+
+def _content(checkpoint: Checkpoint) -> list[str]:
+    if checkpoint.weights_sha256 is None:
+        raise ValueError("a result has no key before its weights' SHA-256 is known")
+    return [checkpoint.weights_sha256, checkpoint.config_sha256]

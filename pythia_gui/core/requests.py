@@ -124,6 +124,9 @@ class Request:
     All checkpoints share one tokenizer, the one that encoded the prompts. `score` asks for
     every position of each prompt; `next_token` for the distribution after it; targets ride on
     the prompts; `continuation` asks for text. `top_k` is how many alternatives are listed.
+    `against` is a reference: every result says how far its distributions at every position are
+    from those of that checkpoint. `similarity` asks how far each checkpoint's distribution
+    after each prompt is from those of all earlier checkpoints of this request.
     `slot` names the place that waits for the answer: a new request supersedes the one of its
     own slot alone. A `background` request gives way to the others.
     """
@@ -138,10 +141,13 @@ class Request:
     device: str = "auto"
     dtype: RequestDtype = "auto"
     background: bool = False
+    against: Checkpoint | None = None
+    similarity: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a mixture of tokenizers and a senseless number of alternatives."""
-        if len({checkpoint.tokenizer_sha256 for checkpoint in self.checkpoints}) > 1:
+        everyone = (*self.checkpoints, *([self.against] if self.against is not None else []))
+        if len({checkpoint.tokenizer_sha256 for checkpoint in everyone}) > 1:
             raise ValueError("these models have different tokenizers and can't share a request")
         if not 0 <= self.top_k <= 1000:
             raise ValueError("the number of alternatives must lie between 0 and 1000")

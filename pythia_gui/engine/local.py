@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from transformers import DynamicCache
 from pythia_gui.core.engine import Cancel
 from pythia_gui.core.events import (
     Continuation,
+    Divergence,
     EngineEvent,
     Failure,
+    Floats,
     NextToken,
     Placement,
     Progress,
@@ -35,12 +38,16 @@ from pythia_gui.core.fingerprint import (
 from pythia_gui.core.precision import Dtype, computed_dtype, fits
 from pythia_gui.core.requests import Checkpoint, Prompt, Request, Target
 from pythia_gui.core.steps import shown
+from pythia_gui.engine.beside import Earlier, Reference, Refusal
 from pythia_gui.engine.decode import Orders, Written, write
 from pythia_gui.engine.measure import (
+    Columns,
     NonFiniteLogits,
     finite,
+    logits_in_chunks,
     next_token,
-    score_text,
+    score_chunk,
+    score_of,
     token_scores,
 )
 from pythia_gui.engine.skeleton import Skeleton
@@ -48,6 +55,7 @@ from pythia_gui.hub.tokenizer import Tokenizer
 
 # Below this size one thread is faster than two: the work is smaller than waking a thread.
 SMALL_PARAMETERS = 5_000_000
+LOADING_FAILS = (CheckpointError, MemoryError, RuntimeError, OSError)
 
 transformers.utils.logging.disable_progress_bar()
 
@@ -81,27 +89,96 @@ class LocalEngine:
             yield Failure(str(problem))
             return
         yield place
-        run = _Run(request, place, computed_dtype(request, place), cancel)
-        try:
-            for number, checkpoint in enumerate(request.checkpoints):
-                yield from self._ask(checkpoint, run, number / len(request.checkpoints))
-        except Cancelled:
-            return
+        with ExitStack() as kept:
+            try:
+                run = self._begun(request, place, cancel, kept)
+                if request.against is not None and request.checkpoints:
+                    yield from self._refer(request.against, run)
+                for number in range(len(request.checkpoints)):
+                    yield from self._ask(number, run)
+            except CheckpointError as problem:
+                yield Failure(str(problem))
+            except Cancelled:
+                return
 
-    def _ask(self, checkpoint: Checkpoint, run: "_Run", share: float) -> Iterator[EngineEvent]:
-        yield Progress(f"{_name(checkpoint)}: reading", share)
+    def _begun(self, request: Request, place: Placement, cancel: Cancel, kept: ExitStack) -> "_Run":
+        """Return the run of a request; what it holds on disk is given back with `kept`.
+
+        Raises:
+            CheckpointError: the request needs more scratch space than there is.
+        """
+        reference, earlier = None, None
+        asked = request.checkpoints
+        if asked and request.prompts and (request.against is not None or request.similarity):
+            ids = self._tokenizer(asked[0]).size
+            if request.against is not None:
+                reference = Reference(request.prompts, ids)
+                kept.callback(reference.close)
+            if request.similarity:
+                earlier = Earlier(len(asked), len(request.prompts), ids)
+                kept.callback(earlier.close)
+        dtype = computed_dtype(request, place)
+        return _Run(request, place, dtype, cancel, reference, earlier)
+
+    def _refer(self, checkpoint: Checkpoint, run: "_Run") -> Iterator[EngineEvent]:
+        """Keep the reference's distributions, or the reason why there are none."""
+        if run.reference is None:
+            return
+        yield Progress(f"{_name(checkpoint)}: reading", 0.0)
+        refusals = run.reference.refusals
         try:
             checkpoint = self._load(checkpoint, run)
-        except (CheckpointError, MemoryError, RuntimeError, OSError) as problem:
+        except LOADING_FAILS as problem:
             self._skeleton = None
-            sentence = _sentence(problem, checkpoint)
-            for prompt in run.request.prompts:
-                yield run.failed(checkpoint, prompt, sentence)
+            reason = Refusal(_sentence(problem, checkpoint))
+            refusals |= dict.fromkeys(range(len(run.request.prompts)), reason)
             return
-        yield Progress(f"{_name(checkpoint)}: computing", share)
-        for prompt in run.request.prompts:
+        run.reference.sha256 = checkpoint.weights_sha256 or ""
+        yield Progress(f"{_name(checkpoint)}: computing", 0.0)
+        for number in range(len(run.request.prompts)):
             run.keep_going()
-            yield from self._measure(checkpoint, prompt, run)
+            refusal = self._kept(number, checkpoint, run)
+            if refusal is not None:
+                refusals[number] = refusal
+
+    @torch.inference_mode()
+    def _kept(self, number: int, checkpoint: Checkpoint, run: "_Run") -> Refusal | None:
+        """Keep the loaded reference's distributions of one prompt; return why not, if so."""
+        assert self._skeleton is not None
+        assert run.reference is not None
+        prompt = replace(run.request.prompts[number], targets=())
+        request = replace(run.request, continuation=None)
+        try:
+            tokenizer = self._tokenizer(checkpoint)
+            refuse_misfit(prompt, request, checkpoint, tokenizer)
+            answer = _Answer(self._skeleton, tokenizer, number, run)
+            for span, logits in answer.predictions():
+                run.reference.keep(number, span, logits)
+        except NonFiniteLogits:
+            return Refusal(_non_finite(checkpoint, run.dtype), non_finite=True)
+        except (CheckpointError, MemoryError, RuntimeError) as problem:
+            return Refusal(_sentence(problem, checkpoint))
+        return None
+
+    def _ask(self, number: int, run: "_Run") -> Iterator[EngineEvent]:
+        checkpoint = run.request.checkpoints[number]
+        share = number / len(run.request.checkpoints)
+        refusals = run.refusals()
+        if None in refusals:
+            yield Progress(f"{_name(checkpoint)}: reading", share)
+            try:
+                checkpoint = self._load(checkpoint, run)
+            except LOADING_FAILS as problem:
+                self._skeleton = None
+                refusals = [Refusal(_sentence(problem, checkpoint))] * len(refusals)
+            else:
+                yield Progress(f"{_name(checkpoint)}: computing", share)
+        for place, refusal in enumerate(refusals):
+            run.keep_going()
+            if refusal is not None:
+                yield run.refused(checkpoint, run.request.prompts[place], refusal)
+            else:
+                yield from self._measure((number, checkpoint), place, run)
 
     def _load(self, checkpoint: Checkpoint, run: "_Run") -> Checkpoint:
         """Put the checkpoint's weights into the skeleton; return it with its fingerprint."""
@@ -151,19 +228,22 @@ class LocalEngine:
 
     @torch.inference_mode()
     def _measure(
-        self, checkpoint: Checkpoint, prompt: Prompt, run: "_Run"
+        self, asked: tuple[int, Checkpoint], number: int, run: "_Run"
     ) -> Iterator[EngineEvent]:
+        """Yield what a checkpoint, with its number, says about the prompt of a number."""
         assert self._skeleton is not None
+        place, checkpoint = asked
+        prompt = run.request.prompts[number]
         try:
             tokenizer = self._tokenizer(checkpoint)
             refuse_misfit(prompt, run.request, checkpoint, tokenizer)
-            answer = _Answer(self._skeleton, tokenizer, prompt, run.request)
-            yield from answer.measure(checkpoint, run.keep_going)
+            answer = _Answer(self._skeleton, tokenizer, number, run)
+            yield from answer.measure(checkpoint, place)
         except NonFiniteLogits:
-            sentence = f"{_name(checkpoint)} gives NaN or infinite logits in {run.dtype}"
-            yield run.failed(checkpoint, prompt, sentence, non_finite=True)
+            refusal = Refusal(_non_finite(checkpoint, run.dtype), non_finite=True)
+            yield run.refused(checkpoint, prompt, refusal)
         except (CheckpointError, MemoryError, RuntimeError) as problem:
-            yield run.failed(checkpoint, prompt, _sentence(problem, checkpoint))
+            yield run.refused(checkpoint, prompt, Refusal(_sentence(problem, checkpoint)))
         else:
             yield Result(
                 checkpoint=checkpoint,
@@ -176,26 +256,36 @@ class LocalEngine:
                 next_token=answer.next_token,
                 targets=answer.targets,
                 continuations=answer.continuations,
+                divergence=answer.divergence,
+                similarity=answer.similarity,
             )
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """One request under way: where and in what dtype it is computed, and whether to go on."""
+    """One request under way: where and in what dtype it is computed, and whether to go on.
+
+    `reference` and `earlier` hold what the checkpoints are compared with, where that is asked.
+    """
 
     request: Request
     place: Placement
     dtype: Dtype
     cancel: Cancel
+    reference: Reference | None = None
+    earlier: Earlier | None = None
 
     def keep_going(self) -> None:
         """Raise `Cancelled` once the person has lost interest."""
         if self.cancel.is_set():
             raise Cancelled
 
-    def failed(
-        self, checkpoint: Checkpoint, prompt: Prompt, sentence: str, *, non_finite: bool = False
-    ) -> Result:
+    def refusals(self) -> list[Refusal | None]:
+        """Return, prompt by prompt, why the reference says nothing about it, if so."""
+        found = self.reference.refusals if self.reference is not None else {}
+        return [found.get(number) for number in range(len(self.request.prompts))]
+
+    def refused(self, checkpoint: Checkpoint, prompt: Prompt, refusal: Refusal) -> Result:
         """Return the result that only says why there is none."""
         return Result(
             checkpoint=checkpoint,
@@ -203,41 +293,43 @@ class _Run:
             device=self.place.device,
             device_class=self.place.device_class,
             dtype=self.dtype,
-            error=sentence,
-            non_finite=non_finite,
+            error=refusal.text,
+            non_finite=refusal.non_finite,
         )
 
 
 class _Answer:
     """What one loaded checkpoint says about one prompt, part after part."""
 
-    def __init__(
-        self, skeleton: Skeleton, tokenizer: Tokenizer, prompt: Prompt, request: Request
-    ) -> None:
+    def __init__(self, skeleton: Skeleton, tokenizer: Tokenizer, number: int, run: _Run) -> None:
         self._model = skeleton.model
         self._device = skeleton.device
         self._tokenizer = tokenizer
-        self._prompt = prompt
-        self._request = request
+        self._number = number
+        self._prompt = run.request.prompts[number]
+        self._request = run.request
+        self._run = run
         self._ids = min(tokenizer.size, skeleton.config.vocab_rows)
         self.score: Score | None = None
         self.next_token: NextToken | None = None
         self.targets: tuple[TargetScore, ...] = ()
         self.continuations: tuple[Continuation, ...] = ()
+        self.divergence: Divergence | None = None
+        self.similarity: Floats | None = None
 
-    def measure(
-        self, checkpoint: Checkpoint, keep_going: Callable[[], None]
-    ) -> Iterator[TokenWritten]:
-        """Fill the parts that the request asks for, yielding tokens as they are written."""
-        request, prompt = self._request, self._prompt
+    def measure(self, checkpoint: Checkpoint, place: int) -> Iterator[TokenWritten]:
+        """Fill the parts that the request asks for, yielding tokens as they are written.
+
+        `place` is the checkpoint's number in the request.
+        """
+        request, prompt, keep_going = self._request, self._prompt, self._run.keep_going
         writes = request.continuation is not None
         cache = DynamicCache(config=self._model.config) if writes else None
         ids = self._tensor(prompt.token_ids)
         hidden = self._hidden(ids, cache)
         logits = finite(self._model.lm_head(hidden[-1:]))
-        if request.score:
-            head = self._model.lm_head
-            self.score = score_text(hidden, head, ids, request.top_k, self._ids)
+        if request.score or self._run.reference is not None:
+            self._every_position(hidden, ids)
         if request.next_token:
             self.next_token = next_token(logits, request.top_k, self._ids)
         targets = []
@@ -247,6 +339,32 @@ class _Answer:
         self.targets = tuple(targets)
         if cache is not None:
             yield from self._write(checkpoint, logits, cache, keep_going)
+        if self._run.earlier is not None:  # last: only what succeeds is compared with later ones
+            self.similarity = self._run.earlier.apart(place, self._number, logits, keep_going)
+
+    def predictions(self) -> Iterator[tuple[slice, Tensor]]:
+        """Yield the logits that predict the prompt's tokens from the second on, by chunks."""
+        hidden = self._hidden(self._tensor(self._prompt.token_ids))
+        for span, logits in logits_in_chunks(hidden[:-1], self._model.lm_head):
+            yield span, logits
+            self._run.keep_going()
+
+    def _every_position(self, hidden: Tensor, ids: Tensor) -> None:
+        """Fill the parts that need the logits at every position, as far as they are asked for."""
+        request, reference = self._request, self._run.reference
+        scored: list[Columns] = []
+        apart: list[Tensor] = []
+        for span, logits in logits_in_chunks(hidden[:-1], self._model.lm_head):
+            self._run.keep_going()
+            if request.score:
+                scored.append(score_chunk(logits, ids[1:][span], request.top_k, self._ids))
+            if reference is not None:
+                apart.append(reference.apart(self._number, span, logits))
+        if request.score:
+            width = min(request.top_k, self._ids)
+            self.score = score_of(self._prompt.token_ids, scored, width)
+        if reference is not None:
+            self.divergence = reference.divergence(apart)
 
     def _tensor(self, token_ids: tuple[int, ...]) -> Tensor:
         return torch.tensor(token_ids, dtype=torch.int64, device=self._device)
@@ -377,6 +495,10 @@ def _refuse_no_tokens(prompt: Prompt, tokenizer: Tokenizer) -> None:
 
 def _name(checkpoint: Checkpoint) -> str:
     return f"step {checkpoint.step:,} of {checkpoint.model}"
+
+
+def _non_finite(checkpoint: Checkpoint, dtype: str) -> str:
+    return f"{_name(checkpoint)} gives NaN or infinite logits in {dtype}"
 
 
 def _sentence(problem: Exception, checkpoint: Checkpoint) -> str:

@@ -1,7 +1,7 @@
 """From a model's logits to numbers: scores, ranks, entropies, alternatives."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -74,50 +74,37 @@ def token_scores(logits: Tensor, token_ids: Tensor) -> tuple[Tensor, Tensor]:
     return logprobs[:, 0], 1 + (logits > own).sum(-1)
 
 
-def score_text(
-    hidden: Tensor, head: Callable[[Tensor], Tensor], token_ids: Tensor, top_k: int, ids: int
-) -> Score:
-    """Return how every token of a text was predicted.
+def logits_in_chunks(
+    hidden: Tensor, head: Callable[[Tensor], Tensor]
+) -> Iterator[tuple[slice, Tensor]]:
+    """Yield the logits at some positions at a time, and which those are.
+
+    2,048 positions by 50,304 rows would fill 400 MB.
 
     Args:
-        hidden: the last hidden states, shape (position, dim).
-        head: the output matrix; it is applied to some positions at a time, since 2,048
-            positions by 50,304 rows would fill 400 MB.
-        token_ids: int64, shape (position,), on the device of `hidden`.
-        top_k: how many alternatives are listed for each position.
-        ids: the tokenizer's length.
+        hidden: the last hidden states, shape (position, dim); there may be none.
+        head: the output matrix.
 
     Raises:
         NonFiniteLogits: one of the logits is NaN or infinite.
     """
-    chunks = [
-        _score_chunk(finite(head(rows)), after, top_k, ids)
-        for rows, after in zip(
-            hidden[:-1].split(CHUNK_POSITIONS), token_ids[1:].split(CHUNK_POSITIONS), strict=True
-        )
-    ]
-    width = min(top_k, ids)
-    empty = (np.full(1, np.nan, np.float32), np.zeros(1, np.int64), np.full(1, np.nan, np.float32))
-    first = (*empty, np.zeros((1, width), np.int64), np.full((1, width), np.nan, np.float32))
-    columns = [np.concatenate(parts) for parts in zip(first, *_filled(chunks), strict=True)]
-    logprobs, ranks, entropies, top_ids, top_probs = columns
-    return Score(
-        token_ids=token_ids.cpu().numpy().astype(np.int64),
-        logprobs=logprobs,
-        ranks=ranks,
-        entropies=entropies,
-        top=Alternatives(top_ids, top_probs),
-    )
+    for start in range(0, len(hidden), CHUNK_POSITIONS):
+        span = slice(start, min(start + CHUNK_POSITIONS, len(hidden)))
+        yield span, finite(head(hidden[span]))
 
 
 Columns = tuple["np.ndarray", "np.ndarray", "np.ndarray", "np.ndarray", "np.ndarray"]
 
 
-def _filled(chunks: list[Columns]) -> list[Columns]:
-    return [chunk for chunk in chunks if chunk[0].size]
+def score_chunk(logits: Tensor, token_ids: Tensor, top_k: int, ids: int) -> Columns:
+    """Return how some tokens were predicted: the arrays of a `Score` without its token ids.
 
-
-def _score_chunk(logits: Tensor, token_ids: Tensor, top_k: int, ids: int) -> Columns:
+    Args:
+        logits: that predicted them, float32, shape (position, rows).
+        token_ids: int64, shape (position,), on the device of `logits`.
+        top_k: how many alternatives are listed for each position.
+        ids: the tokenizer's length.
+    """
     log_total = logits.logsumexp(-1, keepdim=True)
     logprobs, ranks = token_scores(logits, token_ids)
     top = alternatives(logits, log_total, top_k, ids)
@@ -128,4 +115,25 @@ def _score_chunk(logits: Tensor, token_ids: Tensor, top_k: int, ids: int) -> Col
         entropies.cpu().numpy(),
         top.ids,
         top.probs,
+    )
+
+
+def score_of(token_ids: Sequence[int], chunks: Sequence[Columns], width: int) -> Score:
+    """Return the score of a whole text from its chunks, in order.
+
+    Args:
+        token_ids: of the text, at least one.
+        chunks: of all tokens but the first, which nothing predicted.
+        width: how many alternatives each position lists.
+    """
+    empty = (np.full(1, np.nan, np.float32), np.zeros(1, np.int64), np.full(1, np.nan, np.float32))
+    first = (*empty, np.zeros((1, width), np.int64), np.full((1, width), np.nan, np.float32))
+    columns = [np.concatenate(parts) for parts in zip(first, *chunks, strict=True)]
+    logprobs, ranks, entropies, top_ids, top_probs = columns
+    return Score(
+        token_ids=np.array(token_ids, np.int64),
+        logprobs=logprobs,
+        ranks=ranks,
+        entropies=entropies,
+        top=Alternatives(top_ids, top_probs),
     )

@@ -8,11 +8,15 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import cast
 
+import numpy as np
+
 from pythia_gui.core.engine import Cancel, Engine
 from pythia_gui.core.events import (
     Continuation,
+    Divergence,
     EngineEvent,
     Failure,
+    Floats,
     NextToken,
     Notice,
     Placement,
@@ -22,6 +26,7 @@ from pythia_gui.core.events import (
     TargetScore,
     TokenWritten,
 )
+from pythia_gui.core.keys import line_sha256
 from pythia_gui.core.precision import Dtype, computed_dtype
 from pythia_gui.core.requests import Checkpoint, Prompt, Request
 from pythia_gui.store import payload, plan
@@ -184,6 +189,9 @@ class _Run:
         self.cancel = cancel
         self.checkpoints = list(request.checkpoints)
         self.weights: list[Weights | None] = [None] * len(self.checkpoints)
+        self.reference_weights: Weights | None = None
+        self.spoilt = False  # weights changed while they were read
+        self._lines: dict[int, str] = {}
         self.damaged: set[str] = set()
 
     def events(self) -> Events:
@@ -218,20 +226,57 @@ class _Run:
 
     def _identify(self) -> Events:
         """Learn what the checkpoints' weights are, unless that would take long."""
-        for number, checkpoint in enumerate(self.checkpoints):
-            if checkpoint.folder is not None and checkpoint.weights_sha256 is None:
-                self.weights[number] = weights_in(checkpoint.folder)
-        self.memory.fingerprints.recall([w for w in self.weights if w is not None])
+        self.weights = [_unidentified(checkpoint) for checkpoint in self.checkpoints]
+        against = self.request.against
+        self.reference_weights = _unidentified(against) if against is not None else None
+        everyone = (*self.weights, self.reference_weights)
+        self.memory.fingerprints.recall([weights for weights in everyone if weights is not None])
         spent_bytes = 0
+        if against is not None and self.reference_weights is not None:
+            against, spent_bytes = yield from self._known(against, self.reference_weights, 0)
+            self.request = replace(self.request, against=against)
         for number, weights in enumerate(self.weights):
-            if weights is None:
-                continue
-            sha256 = self.memory.fingerprints.known(weights)
-            if sha256 is None and spent_bytes + weights.size_bytes <= HASHED_BEFORE_BYTES:
-                spent_bytes += weights.size_bytes
-                yield Progress(f"Checking {_name(self.checkpoints[number])}", 0.0)
-                sha256 = self.memory.fingerprints.take(weights, self.cancel)
-            self.checkpoints[number] = replace(self.checkpoints[number], weights_sha256=sha256)
+            if weights is not None:
+                at = self.checkpoints[number]
+                self.checkpoints[number], spent_bytes = yield from self._known(
+                    at, weights, spent_bytes
+                )
+
+    def _known(
+        self, at: Checkpoint, weights: Weights, spent_bytes: int
+    ) -> Generator[EngineEvent, None, tuple[Checkpoint, int]]:
+        """Return a checkpoint with its fingerprint, if that is near, and the bytes read so far."""
+        sha256 = self.memory.fingerprints.known(weights)
+        if sha256 is None and spent_bytes + weights.size_bytes <= HASHED_BEFORE_BYTES:
+            spent_bytes += weights.size_bytes
+            yield Progress(f"Checking {_name(at)}", 0.0)
+            sha256 = self.memory.fingerprints.take(weights, self.cancel)
+        return replace(at, weights_sha256=sha256), spent_bytes
+
+    def line(self, number: int) -> str | None:
+        """Return what names the checkpoints before this one, if that matters and is known."""
+        earlier = self.checkpoints[:number]
+        if not self.request.similarity or self.spoilt:
+            return None
+        if number not in self._lines:
+            if any(checkpoint.weights_sha256 is None for checkpoint in earlier):
+                return None
+            self._lines[number] = line_sha256(earlier)
+        return self._lines[number]
+
+    def learned(self, number: int, answer: Result) -> None:
+        """Know from now on the fingerprints that an answer brings."""
+        if (weights := self.weights[number]) is not None and answer.checkpoint.weights_sha256:
+            self.memory.fingerprints.remember(weights, answer.checkpoint.weights_sha256)
+        self.checkpoints[number] = answer.checkpoint
+        found, against = answer.divergence, self.request.against
+        if found is None or against is None or not found.reference:
+            return
+        if self.reference_weights is not None:
+            self.memory.fingerprints.remember(self.reference_weights, found.reference)
+        self.request = replace(
+            self.request, against=replace(against, weights_sha256=found.reference)
+        )
 
 
 class _Pass:
@@ -245,28 +290,29 @@ class _Pass:
 
     def __init__(self, run: _Run, place: Placement, start: int) -> None:
         self.run = run
-        self.request = run.request
+        self.request = run.request  # as it was identified when the walk began
         self.place = place
         self.start = start
         self.dtype: Dtype = computed_dtype(run.request, place)
         self.checkpoints = run.checkpoints[start:]
-        self.keys = [self._keys_of(checkpoint) for checkpoint in self.checkpoints]
+        self.keys = [self._keys_of(number) for number in range(start, len(run.checkpoints))]
         wanted = [key for row in self.keys for part in row for key in part]
         self.present = run.memory.present(wanted) - run.damaged
-        self.needs = [self._need_of(row) for row in self.keys]
+        self.needs = plan.in_line([self._need_of(row) for row in self.keys])
         self._read: dict[str, bytes] = {}
 
-    def _keys_of(self, checkpoint: Checkpoint) -> Keys:
+    def _keys_of(self, number: int) -> Keys:
         """Return the keys prompt by prompt; none, while the weights are unknown."""
-        if checkpoint.weights_sha256 is None:
+        at, line = self.run.checkpoints[number], self.run.line(number)
+        if at.weights_sha256 is None:
             return ()
-        at = (self.dtype, self.place.device_class)
-        return tuple(plan.part_keys(self.request, checkpoint, p, at) for p in self.request.prompts)
+        place = (self.dtype, self.place.device_class)
+        return tuple(plan.part_keys(self.request, at, p, place, line) for p in self.request.prompts)
 
     def _need_of(self, row: Keys) -> plan.Need:
         if not row:
             return plan.everything(self.request)
-        return tuple(plan.missing_of(part, self.present) for part in row)
+        return tuple(plan.missing_of(self.request, part, self.present) for part in row)
 
     def events(self) -> Events:
         """Yield every result in order, asking the inner engine where the first is missing."""
@@ -319,9 +365,12 @@ class _Pass:
         return parts
 
     def _without(self, keys: Iterable[str], number: int) -> _Moved:
-        """Return the move to a walk from this checkpoint on that does not count on `keys`."""
+        """Return the move to a walk from this checkpoint on that does not count on `keys`.
+
+        Where checkpoints are compared with all before them, the walk begins again.
+        """
         self.run.damaged.update(keys)
-        return _Moved(self.place, self.start + number)
+        return _Moved(self.place, 0 if self.request.similarity else self.start + number)
 
     def _from_store(self, number: int, at: int, stored: Stored) -> Result:
         checkpoint, prompt = self.checkpoints[number], self.request.prompts[at]
@@ -338,6 +387,8 @@ class _Pass:
             next_token=cast("NextToken | None", _part(stored, keys.next_token)),
             targets=self._targets(prompt, keys, stored),
             continuations=self._continuations(keys, stored),
+            divergence=cast("Divergence | None", _part(stored, keys.divergence)),
+            similarity=cast("Floats | None", _part(stored, keys.similarity)),
             from_store=True,
         )
 
@@ -377,6 +428,7 @@ class _Pass:
             yield replace(answer, prompt=prompt)
             return
         if not self._as_asked(number):
+            self.run.spoilt = True
             log.warning("%s changed while it was read; not stored", _name(answer.checkpoint))
         elif notice := self._save(number, at, answer):
             yield Notice(notice)
@@ -389,25 +441,27 @@ class _Pass:
             next_token=answer.next_token or old.next_token,
             targets=_in_order(prompt, (*old.targets, *answer.targets)),
             continuations=answer.continuations or old.continuations,
+            divergence=answer.divergence or old.divergence,
+            similarity=old.similarity if answer.similarity is None else answer.similarity,
         )
 
     def _as_asked(self, number: int) -> bool:
         """Whether the files are still those whose fingerprint the answer goes by."""
-        weights = self.run.weights[self.start + number]
-        return weights is None or weights_in(weights.folder) == weights
+        own, reference = self.run.weights[self.start + number], self.run.reference_weights
+        return _unchanged(own) and _unchanged(reference)
 
     def _save(self, number: int, at: int, answer: Result) -> str:
         """Keep the parts of an answer; return a sentence if they can't be kept."""
         labelled = answer.checkpoint
         if labelled.weights_sha256 is None:
             return ""
-        if (weights := self.run.weights[self.start + number]) is not None:
-            self.run.memory.fingerprints.remember(weights, labelled.weights_sha256)
+        self.run.learned(self.start + number, answer)
         place = (cast("Dtype", answer.dtype), answer.device_class)
-        whole = plan.part_keys(self.request, labelled, self.request.prompts[at], place)
+        asked, line = self.request.prompts[at], self.run.line(self.start + number)
+        whole = plan.part_keys(self.run.request, labelled, asked, place, line)
         rows = [
             Row(key, payload.name_of(part), payload.encode(part))
-            for key, part in _keyed(whole, self.request.prompts[at], answer)
+            for key, part in _keyed(whole, asked, answer)
         ]
         return self.run.memory.save(rows, labelled.tokenizer_sha256, answer.texts)
 
@@ -482,6 +536,17 @@ class _Asked:
             self._events.close()
 
 
+def _unidentified(checkpoint: Checkpoint) -> Weights | None:
+    """Return the weights of a checkpoint whose fingerprint nobody has taken, if it is here."""
+    if checkpoint.folder is None or checkpoint.weights_sha256 is not None:
+        return None
+    return weights_in(checkpoint.folder)
+
+
+def _unchanged(weights: Weights | None) -> bool:
+    return weights is None or weights_in(weights.folder) == weights
+
+
 def _name(checkpoint: Checkpoint) -> str:
     return f"step {checkpoint.step:,} of {checkpoint.model}"
 
@@ -494,6 +559,10 @@ def _named(part: plan.PartKeys) -> Iterator[tuple[payload.PartName, str]]:
         yield "next", part.next_token
     yield from (("target", key) for key in part.targets)
     yield from (("continuation", key) for key in part.continuations)
+    if part.divergence is not None:
+        yield "divergence", part.divergence
+    if part.similarity is not None:
+        yield "similarity", part.similarity
 
 
 def _part(stored: Stored, key: str | None) -> payload.Part | None:
@@ -510,6 +579,8 @@ def _named_ids(part: payload.Part) -> set[int]:
             return set(top.ids.ravel().tolist())
         case Score(token_ids=own, top=top) | Continuation(token_ids=own, top=top):
             return {*own.tolist(), *top.ids.ravel().tolist()}
+        case Divergence() | np.ndarray():
+            return set()
 
 
 def _keyed(
@@ -520,6 +591,11 @@ def _keyed(
         yield keys.score, answer.score
     if keys.next_token is not None and answer.next_token is not None:
         yield keys.next_token, answer.next_token
+    if keys.divergence is not None and answer.divergence is not None:
+        yield keys.divergence, answer.divergence
+    compared = answer.similarity
+    if keys.similarity is not None and compared is not None and not np.isnan(compared).any():
+        yield keys.similarity, compared
     by_target = {
         (t.context_ids, t.token_ids): k for t, k in zip(prompt.targets, keys.targets, strict=True)
     }

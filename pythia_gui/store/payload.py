@@ -15,10 +15,18 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pythia_gui.core.events import Alternatives, Continuation, NextToken, Score, TargetScore
+from pythia_gui.core.events import (
+    Alternatives,
+    Continuation,
+    Divergence,
+    Floats,
+    NextToken,
+    Score,
+    TargetScore,
+)
 
-Part = Score | NextToken | TargetScore | Continuation
-PartName = Literal["score", "next", "target", "continuation"]
+Part = Score | NextToken | TargetScore | Continuation | Divergence | Floats
+PartName = Literal["score", "next", "target", "continuation", "divergence", "similarity"]
 Values = dict[str, Any]
 Arrays = Sequence[NDArray[Any]]
 
@@ -40,6 +48,10 @@ def name_of(part: Part) -> PartName:
             return "target"
         case Continuation():
             return "continuation"
+        case Divergence():
+            return "divergence"
+        case np.ndarray():
+            return "similarity"
 
 
 def encode(part: Part) -> bytes:
@@ -100,6 +112,10 @@ def _taken_apart(part: Part) -> tuple[Values, Arrays]:
             return {"text": text, "ids": own, "logprob": float(logprob), "rank": int(rank)}, ()
         case Continuation():
             return _continuation_apart(part)
+        case Divergence(reference, forward, backward, js):
+            return {"reference": reference}, (forward, backward, js)
+        case np.ndarray():
+            return {}, (part,)
 
 
 def _continuation_apart(part: Continuation) -> tuple[Values, Arrays]:
@@ -126,6 +142,13 @@ def _put_together(name: PartName, values: Values, arrays: list[NDArray[Any]]) ->
             return TargetScore(values["text"], own, values["logprob"], values["rank"])
         case "continuation":
             return _continuation(values, arrays)
+        case "divergence":
+            forward, backward, js = arrays
+            _same_length(forward, backward, js)
+            return Divergence(values["reference"], forward, backward, js)
+        case "similarity":
+            (similarity,) = arrays
+            return _fractions(similarity)
 
 
 def _continuation(values: Values, arrays: list[NDArray[Any]]) -> Continuation:
@@ -149,6 +172,12 @@ def _alternatives(ids: NDArray[Any], probs: NDArray[Any]) -> Alternatives:
     if ids.ndim != 2 or ids.shape != probs.shape:
         raise DamagedPayload(f"alternatives of shapes {ids.shape} and {probs.shape}")
     return Alternatives(ids, probs)
+
+
+def _fractions(array: NDArray[Any]) -> Floats:
+    if array.ndim != 1 or array.dtype != np.float32:
+        raise DamagedPayload(f"{array.ndim} dimensions of {array.dtype}")
+    return array
 
 
 def _same_length(*columns: Sequence[Any] | NDArray[Any]) -> None:

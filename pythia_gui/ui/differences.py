@@ -49,6 +49,20 @@ def with_differences(texts: Sequence[ShownText]) -> tuple[ShownText, ...]:
     return tuple(marked)
 
 
+def with_changes(texts: Sequence[ShownText]) -> tuple[ShownText, ...]:
+    """Return `texts` with `differs` set on the words that their left neighbour has not.
+
+    The first is compared with the second. Texts without tokens are passed over.
+    """
+    compared = [place for place, text in enumerate(texts) if text.tokens]
+    columns = [[token.text for token in texts[place].tokens] for place in compared]
+    marked = list(texts)
+    for number, place in enumerate(compared):
+        other = columns[number - 1] if number else columns[min(1, len(columns) - 1)]
+        marked[place] = _marked(texts[place], differing_words([other, columns[number]])[1])
+    return tuple(marked)
+
+
 def _comparable_length(texts: Sequence[ShownText]) -> int | None:
     if any(text.state in ("waiting", "streaming") for text in texts):
         return min(len(text.tokens) for text in texts)

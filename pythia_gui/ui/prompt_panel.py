@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from PySide6.QtCore import QMimeData, QSize, Qt, Signal
+from PySide6.QtCore import QMimeData, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QKeyEvent, QTextOption
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -140,6 +140,8 @@ class PromptPanel(Surface):
     def show_settings(self, settings: Settings) -> None:
         """Show other settings, without announcing it."""
         self._settings = settings
+        with QSignalBlocker(self._cut):
+            self._cut.setChecked(settings.cut_left)
         self._sampling.show_settings(settings)
         self._fold.set_text(summary(settings))
         self._show_count()

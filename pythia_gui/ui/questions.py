@@ -148,7 +148,10 @@ def tokenizer_of(library: Library, key: str) -> str:
     """Return the hash of a model's tokenizer, empty where it has none on this machine."""
     entry, _ = library.find(key)
     step = max(entry.here or entry.steps, default=None)
-    return "" if step is None else library.checkpoint(key, step).tokenizer_sha256
+    try:
+        return "" if step is None else library.checkpoint(key, step).tokenizer_sha256
+    except CheckpointError:
+        return ""
 
 
 def text_key(model: str, step: int, prompt: Prompt, settings: Settings) -> Key:

@@ -372,6 +372,8 @@ def _style_sheet(theme: Theme) -> str:
     QTreeView, QListView, QTableView {{ color: {c["text"]};
         border: 0; outline: 0; selection-background-color: {c["selection"]};
         selection-color: {c["selection_text"]}; }}
+    QTableView::item {{ padding: 0 5px; }}
+    QHeaderView {{ background: {c["surface"]}; border: 0; }}
     QHeaderView::section {{ background: {c["surface"]}; color: {c["muted"]}; border: 0;
         border-bottom: 1px solid {c["line"]}; padding: 4px 8px; }}
     QProgressBar {{ background: {c["line"]}; border: 0; border-radius: 2px; max-height: 4px; }}

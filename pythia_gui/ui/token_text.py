@@ -1,6 +1,7 @@
 """A text whose tokens are coloured by how well they were predicted, painted by hand."""
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
@@ -40,6 +41,9 @@ _LONGEST_LINE = 92  # average characters: longer lines are hard to come back fro
 _HOVER_MS = 90
 _LEAVE_MS = 260
 
+Ink = tuple[QColor | None, QColor]
+"""The background of a token, None for none, and the colour of its letters."""
+
 
 class TokenText(QAbstractScrollArea):
     """Shows the tokens of one text; the pointer or the arrow keys ask for a token's card.
@@ -48,9 +52,16 @@ class TokenText(QAbstractScrollArea):
     """
 
     choice_requested = Signal(int, int)  # continue from this position with this token id
+    token_chosen = Signal(int)  # a person went to this position with the keys
+    token_clicked = Signal(int)  # a person clicked this position
+    token_pointed = Signal(int)  # the pointer came to this position, -1 where it is over none
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, *, cards: bool = True) -> None:
+        """Show nothing yet; without `cards` the owner says what a token's numbers are."""
         super().__init__(parent)
+        self._cards = cards
+        self._inks: Sequence[Ink] | None = None
+        self._pointed = -1
         self._text = _EMPTY
         self._measure: Measure = "probability"
         self._paragraphs: list[Paragraph] | None = None
@@ -106,6 +117,29 @@ class TokenText(QAbstractScrollArea):
         """Colour the tokens by another measure."""
         self._measure = measure
         self._lay_out_again()
+
+    def set_inks(self, inks: Sequence[Ink] | None) -> None:
+        """Give each token a background (None: none) and an ink of its own; None: the measure."""
+        self._inks = inks
+        self._lay_out_again()
+
+    def show_current(self, position: int) -> None:
+        """Put the ring of the keyboard around a token, without announcing it; -1 takes it away."""
+        self._current = position if position < len(self._text.tokens) else -1
+        if self._current >= 0:
+            self._scroll_to(self._current)
+        self.viewport().update()
+
+    def show_pointed(self, position: int) -> None:
+        """Put the ring of the pointer around a token that is pointed at elsewhere."""
+        if position != self._hovered:
+            self._hovered = position
+            self.viewport().update()
+
+    def content_height(self) -> int:
+        """Return the pixels that the whole text takes, its margins with it."""
+        self.ensure_laid_out()
+        return round(self._height) + 2 * _MARGIN
 
     def plain_text(self) -> str:
         """Return the text as it is, hidden characters included."""
@@ -205,12 +239,14 @@ class TokenText(QAbstractScrollArea):
 
     def viewportEvent(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.Leave:
+            self._point_at(-1)
             self._hover_timer.stop()
             self._leave_timer.start()
         return super().viewportEvent(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         found = self.token_at(event.position().toPoint())
+        self._point_at(found)
         if found == self._pending and self._hover_timer.isActive():
             return
         self._pending = found
@@ -229,6 +265,7 @@ class TokenText(QAbstractScrollArea):
         self._current = self.token_at(event.position().toPoint())
         if self._current >= 0:
             self._show_card(self._current)
+            self.token_clicked.emit(self._current)
         else:
             self._close_card()
         self.viewport().update()
@@ -277,7 +314,13 @@ class TokenText(QAbstractScrollArea):
         self._scroll_to(position)
         self._show_card(position)
         self._announce(self._summary(position))
+        self.token_chosen.emit(position)
         self.viewport().update()
+
+    def _point_at(self, position: int) -> None:
+        if position != self._pointed:
+            self._pointed = position
+            self.token_pointed.emit(position)
 
     # ------------------------------------------------------------------------- the card
 
@@ -297,7 +340,7 @@ class TokenText(QAbstractScrollArea):
 
     def _show_card(self, position: int) -> None:
         pieces = [rect for token, rect in self._visible_rects() if token == position]
-        if not pieces or not self.isVisible():
+        if not pieces or not self._cards or not self.isVisible():
             self._close_card()
             return
         self._card_token = position
@@ -328,6 +371,8 @@ class TokenText(QAbstractScrollArea):
 
     def _summary(self, position: int) -> str:
         token = self._text.tokens[position]
+        if not self._cards:
+            return reveal_token(token.text)
         numbers = ", ".join(
             f"{name} {value}" for name, value in facts(token, first=position == 0)[:2]
         )
@@ -410,12 +455,18 @@ class TokenText(QAbstractScrollArea):
 
     def _find_looks(self) -> None:
         """Find the colour and format of the tokens that have none yet."""
-        for token in self._text.tokens[len(self._looks) :]:
-            value = ramp_value(token, self._measure)
-            background, ink = theme.token_ink(value)
-            known = value == value  # not NaN  # noqa: PLR0124
-            look = self._format(ink, differs=token.differs)
-            self._looks.append((background if known else None, look))
+        for position in range(len(self._looks), len(self._text.tokens)):
+            background, ink = self._ink_of(position)
+            look = self._format(ink, differs=self._text.tokens[position].differs)
+            self._looks.append((background, look))
+
+    def _ink_of(self, position: int) -> Ink:
+        if self._inks is not None and position < len(self._inks):
+            return self._inks[position]
+        value = ramp_value(self._text.tokens[position], self._measure)
+        background, ink = theme.token_ink(value)
+        known = value == value  # not NaN  # noqa: PLR0124
+        return (background if known else None), ink
 
     def _format_of(self, position: int) -> QTextCharFormat:
         return self._looks[position][1]

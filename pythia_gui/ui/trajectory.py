@@ -1,9 +1,6 @@
 """The trajectory: the score of targets and foils against training, as a plot and as a table."""
 
-import gc
 from bisect import bisect_left
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QModelIndex, QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
@@ -18,7 +15,7 @@ from pythia_gui.ui.scores import SCORE_TIPS, SCORES, ScoreKind, number_of, numbe
 from pythia_gui.ui.segments import Segments
 from pythia_gui.ui.trajectory_table import CurveTable, CurveTableView
 from pythia_gui.ui.values import Curve, State
-from pythia_gui.ui.widgets import Surface, column_of, plain_label, row_of
+from pythia_gui.ui.widgets import LinkLabel, Surface, column_of, plain_label, row_of
 
 if TYPE_CHECKING:
     from pythia_gui.ui.trajectory_plot import Plot
@@ -167,6 +164,7 @@ class Trajectory(QWidget):
     the window stands, or at the latest when the first curves come.
     """
 
+    targets_requested = Signal(object)  # tuple[str, ...]: follow these texts from now on
     step_requested = Signal(int)  # a person goes to this step
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -179,6 +177,9 @@ class Trajectory(QWidget):
         self._scales = Segments("against", _SCALES, _SCALE_TIPS)
         self._table_button = QToolButton()
         self._notice = plain_label(role="muted", size=0.88, wrap=True)
+        self._keep = LinkLabel(
+            "Keep these as targets", "Put these tokens into the field of targets"
+        )
         self._message = plain_label(role="muted", size=1.05, wrap=True)
         self._labels = Labels()
         self._table = CurveTable()
@@ -219,8 +220,7 @@ class Trajectory(QWidget):
             return
         from pythia_gui.ui.trajectory_plot import Plot
 
-        with _garbage_kept():
-            self._plot = Plot()
+        self._plot = Plot()
         self._plot.step_requested.connect(self.step_requested)
         self._plot_row.insertWidget(0, self._plot, 1)
         QWidget.setTabOrder(self._table_button, self._plot)
@@ -238,6 +238,7 @@ class Trajectory(QWidget):
         suggested = measured and all(curve.suggested for curve in curves)
         notice = " ".join(part for part in (message, _SUGGESTED if suggested else "") if part)
         self._notice.setVisible(measured and bool(notice))
+        self._keep.setVisible(suggested)
         self._notice.set_role(color)
         self._notice.setText(notice if measured else "")
         self._message.set_role(color)
@@ -320,6 +321,9 @@ class Trajectory(QWidget):
         if current.isValid() and self._view.hasFocus():
             self.step_requested.emit(self._table.steps[current.row()])
 
+    def _ask_to_keep(self) -> None:
+        self.targets_requested.emit(tuple(curve.label for curve in self._curves))
+
     def _dress(self) -> None:
         self._table_button.setIcon(theme.icon("table"))
 
@@ -342,9 +346,10 @@ class Trajectory(QWidget):
         )
         column = column_of(gap=0)
         column.addLayout(head)
-        column.addWidget(self._notice)
+        column.addLayout(row_of(self._notice, self._keep, stretch=self._notice, gap=0))
         column.addLayout(self._pages, 1)
         self._notice.setContentsMargins(12, 0, 12, 4)
+        self._keep.setContentsMargins(0, 0, 12, 4)
         self.setLayout(column)
         self._dress()
 
@@ -357,25 +362,10 @@ class Trajectory(QWidget):
     def _connect(self) -> None:
         self._kinds.chosen.connect(self._draw)
         self._scales.chosen.connect(self._draw)
+        self._keep.clicked.connect(self._ask_to_keep)
         self._table_button.toggled.connect(self._show_page)
         self._view.selectionModel().currentRowChanged.connect(self._row_chosen)
         theme.events.theme_changed.connect(self._dress)
-
-
-@contextmanager
-def _garbage_kept() -> Iterator[None]:
-    """Keep the garbage collector away while pyqtgraph connects and disconnects signals.
-
-    One test in some ten thousand hung for ever in PySide's `disconnect`, on a lock: what can
-    run in there and disconnect something else is the collector, when it deletes a Qt object.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _words_for(state: State) -> str:

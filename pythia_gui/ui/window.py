@@ -1,8 +1,10 @@
 """The window: places the panels and connects them to the workspace, and decides nothing."""
 
+import importlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from PySide6.QtCore import QByteArray, QSettings, Qt, Signal
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QCloseEvent
@@ -21,6 +23,7 @@ from PySide6.QtWidgets import (
 
 from pythia_gui import __version__
 from pythia_gui.core.fingerprint import CheckpointError
+from pythia_gui.core.history import Run
 from pythia_gui.core.library import Library, ModelEntry
 from pythia_gui.core.steps import format_step
 from pythia_gui.ui import theme
@@ -29,7 +32,10 @@ from pythia_gui.ui.caution import Caution
 from pythia_gui.ui.columns import Columns
 from pythia_gui.ui.errands import Activity
 from pythia_gui.ui.header import Header
+from pythia_gui.ui.history_keeper import HistoryKeeper
+from pythia_gui.ui.history_panel import HistoryPanel
 from pythia_gui.ui.menus import Menus
+from pythia_gui.ui.past_runs import endings_of, settings_of
 from pythia_gui.ui.picker import Picker
 from pythia_gui.ui.presenters import why_not_here
 from pythia_gui.ui.prompt_panel import PromptPanel
@@ -42,9 +48,37 @@ from pythia_gui.ui.values import SeenItem, ShownText, ShownToken
 from pythia_gui.ui.widgets import Banner, Line, Surface, column_of, row_of, set_tool_tip
 from pythia_gui.ui.workspace import Trajectories, Workspace
 
+if TYPE_CHECKING:
+    from pythia_gui.ui.views.page import Page
+
 _STATE = "v1"
 _TEXT_STEP = 1.1
-_PICKER_WIDTH = 264
+_PICKER_WIDTH, _HISTORY_WIDTH = 264, 320
+_VIEWS = "pythia_gui.ui.views"
+_PAGES = (  # name, module, class; a module is loaded when its page is first looked at
+    ("Map", "token_map", "TokenMap"),
+    ("Learned", "learned", "Learned"),
+    ("Rivals", "rivals", "Rivals"),
+    ("A and B", "pair", "PairPage"),
+    ("Sizes", "sizes", "Sizes"),
+    ("Prompts", "prompt_sets", "PromptSets"),
+    ("Continuations", "continuations", "Continuations"),
+    ("Similarity", "similarity", "Similarity"),
+)
+_TABS = ("Text", "Side by side", "Batch", *(name for name, _, _ in _PAGES))
+_BY_ACTION = {  # the menu's action and the tab it opens
+    "view_text": "Text",
+    "view_columns": "Side by side",
+    "view_batch": "Batch",
+    "view_map": "Map",
+    "view_learned": "Learned",
+    "view_rivals": "Rivals",
+    "view_pair": "A and B",
+    "view_sizes": "Sizes",
+    "view_prompts": "Prompts",
+    "view_continuations": "Continuations",
+    "view_similarity": "Similarity",
+}
 _TEXTS_HEIGHT, _TRAJECTORY_HEIGHT = 270, 250
 
 
@@ -69,6 +103,7 @@ class MainWindow(QMainWindow):
         """Place the panels, which takes no model, no engine and little time; then `attach`."""
         super().__init__()
         self._state = state
+        self._activity = Activity()
         self.setWindowTitle("pythia-gui")
         self._build()
         self._lay_out()
@@ -78,12 +113,18 @@ class MainWindow(QMainWindow):
         self._prompt.focus_prompt()
 
     def attach(
-        self, workspace: Workspace, library: Library, batches: Batches | None = None
+        self,
+        workspace: Workspace,
+        library: Library,
+        batches: Batches | None = None,
+        keeper: HistoryKeeper | None = None,
     ) -> None:
         """Show what a workspace says, and tell it what is wished for."""
         self._workspace, self._library, self._batches = workspace, library, batches
+        self._keeper = keeper or HistoryKeeper()
         self._connect_views()
         self._connect_wishes()
+        self._connect_history()
         self._connect_actions()
         self._trajectory.prepare()
 
@@ -93,6 +134,8 @@ class MainWindow(QMainWindow):
         self._header = Header()
         self._banner = Banner()
         self._picker = Picker()
+        self._history = HistoryPanel()
+        self._history.hide()
         self._prompt = PromptPanel()
         self._tabs = QTabBar()
         self._tabs.setDrawBase(False)
@@ -111,10 +154,14 @@ class MainWindow(QMainWindow):
         self._sample.setPrefix("Sample ")
         self._sample.setAccessibleName("Which sample is shown")
         self._sample.hide()
-        self._add_page("Text", self._text)
-        self._add_page("Side by side", self._columns)
         self._batch = BatchPanel()
-        self._add_page("In the batch", self._batch)
+        self._views_by_tab: dict[int, Page | None] = {}
+        own = (self._text, self._columns, self._batch)
+        for name, page in zip(_TABS[: len(own)], own, strict=True):
+            self._add_page(name, page)
+        for name in _TABS[len(own) :]:
+            self._views_by_tab[self._tabs.count()] = None
+            self._add_page(name, QWidget())
 
     def _add_page(self, name: str, page: QWidget) -> None:
         self._tabs.addTab(name)
@@ -142,9 +189,11 @@ class MainWindow(QMainWindow):
         self._body = QSplitter(Qt.Orientation.Horizontal)
         self._body.setHandleWidth(1)
         self._body.addWidget(self._picker)
+        self._body.addWidget(self._history)
         self._body.addWidget(centre)
-        self._body.setStretchFactor(1, 1)
-        self._body.setSizes([_PICKER_WIDTH, 1_016])
+        self._body.setStretchFactor(2, 1)
+        self._body.setSizes([_PICKER_WIDTH, _HISTORY_WIDTH, 1_016])
+        self._body.setChildrenCollapsible(False)
         page = Surface("window")
         rows = (self._header, self._banner, self._body, Line(), self._timeline)
         page.setLayout(column_of(*rows, gap=0, stretch=self._body))
@@ -182,19 +231,33 @@ class MainWindow(QMainWindow):
         self._prompt.endings_changed.connect(asked.set_endings)
         self._prompt.run_requested.connect(self._run)
         self._prompt.settings_changed.connect(self._on_settings)
-        self._prompt.stop_requested.connect(asked.stop)
+        self._prompt.stop_requested.connect(self._stop)
         self._prompt.text_edited.connect(asked.write_prompt)
         self._sample.valueChanged.connect(self._on_sample)
         self._tabs.currentChanged.connect(self._on_tab)
         self._text.choice_requested.connect(asked.continue_from)
         self._timeline.step_requested.connect(asked.show_step)
         self._trajectory.step_requested.connect(asked.show_step)
+        self._trajectory.targets_requested.connect(self._keep_targets)
+
+    def _connect_history(self) -> None:
+        panel, keeper = self._history, self._keeper
+        keeper.deleted.connect(panel.show_deleted)
+        keeper.failed.connect(self._on_history_failed)
+        keeper.found.connect(panel.show_found)
+        panel.closed.connect(self._close_history)
+        panel.deletion_wished.connect(keeper.delete)
+        panel.run_chosen.connect(self._restore_run)
+        panel.searched.connect(keeper.search)
+        panel.star_wished.connect(keeper.star)
+        panel.undo_wished.connect(keeper.undo)
+        self._workspace.asked.connect(self._on_asked)
 
     def _connect_actions(self) -> None:
         self._connect_each(
             {
-                "add_folder": self._picker.ask_for_folder,
-                "add_hub": self._picker.ask_for_name,
+                "add_folder": self._ask_for_folder,
+                "add_hub": self._ask_for_repo,
                 "back": self._workspace.go_back,
                 "forward": self._workspace.go_forward,
                 "next": self._next_checkpoint,
@@ -203,12 +266,14 @@ class MainWindow(QMainWindow):
                 "previous": self._previous_checkpoint,
                 "refresh": self._look_again,
                 "run": self._run,
-                "stop": self._workspace.stop,
-                "view_batch": self._show_batch_page,
-                "view_columns": self._show_columns,
-                "view_text": self._show_text_page,
+                "history": self._toggle_history,
+                "next_view": self._next_view,
+                "previous_view": self._previous_view,
+                "stop": self._stop,
             }
         )
+        for action in _BY_ACTION:
+            self._menus.actions[action].triggered.connect(self._on_view_action)
 
     def _connect_look(self) -> None:
         self._connect_each(
@@ -229,7 +294,7 @@ class MainWindow(QMainWindow):
         )
         actions = self._menus.actions
         actions["full_screen"].toggled.connect(self._show_full_screen)
-        actions["models"].toggled.connect(self._picker.setVisible)
+        actions["models"].toggled.connect(self._show_models)
         actions["trajectory"].toggled.connect(self._show_trajectory)
         for action in self._menus.themes.values():
             action.triggered.connect(self._on_theme)
@@ -243,8 +308,11 @@ class MainWindow(QMainWindow):
     # ------------------------------------------------------------------ what is shown
 
     def _on_activity(self, activity: Activity) -> None:
+        self._activity = activity
+        if not activity.running and (other := self._running_view()) is not None:
+            activity = replace(other, place=activity.place)
         self._header.show_activity(activity)
-        self._prompt.show_running(activity.running)
+        self._prompt.show_running(self._activity.running)
         self._menus.actions["stop"].setEnabled(activity.running)
         self._timeline.hold(self._workspace.awaiting_text)
 
@@ -301,6 +369,9 @@ class MainWindow(QMainWindow):
         self._prompt.set_endings(endings)
         self._workspace.set_endings(endings)
 
+    def _keep_targets(self, texts: tuple[str, ...]) -> None:
+        self.set_endings([Ending(text) for text in texts])
+
     def say(self, text: str, kind: str = "error") -> None:
         """Show a sentence under the header; it blocks nothing."""
         self._banner.say(text, kind)
@@ -323,9 +394,56 @@ class MainWindow(QMainWindow):
         self._workspace.show_sample(number - 1)
 
     def _on_tab(self, index: int) -> None:
+        view = self._view_at(index)
         self._pages.setCurrentIndex(index)
+        for other in self._views_by_tab.values():
+            if other is not None:
+                other.set_shown(other is view)
+        self._pin.setVisible(view is None)
+        self._caution.setVisible(view is None)
+        self._lower.setVisible(view is None and self._menus.actions["trajectory"].isChecked())
         self._workspace.show_columns(self._pages.currentWidget() is self._columns)
         self._show_batch()
+
+    def _view_at(self, index: int) -> "Page | None":
+        """Return the comparing view of a tab, made when it is first looked at."""
+        if index not in self._views_by_tab:
+            return None
+        made = self._views_by_tab[index]
+        if made is None:
+            _, module, name = _PAGES[index - min(self._views_by_tab)]
+            kind = getattr(importlib.import_module(f"{_VIEWS}.{module}"), name)
+            made = self._views_by_tab[index] = cast("Page", kind(self._workspace))
+            place = self._pages.widget(index)
+            if place is not None:
+                self._pages.removeWidget(place)
+                place.deleteLater()
+            self._pages.insertWidget(index, made)
+            made.follow(self._tabs)
+            made.prompt_chosen.connect(self._open_prompt)
+            made.activity_changed.connect(self._on_view_activity)
+            made.noticed.connect(self._on_notice)
+        return made
+
+    def _open_prompt(self, text: str, endings: tuple[Ending, ...]) -> None:
+        self.set_prompt(text)
+        self.set_endings(endings)
+        self._workspace.run()
+
+    def _on_view_activity(self) -> None:
+        self._on_activity(self._activity)
+
+    def _running_view(self) -> Activity | None:
+        """Return what a comparing view computes, the one looked at first."""
+        made = [view for view in self._views_by_tab.values() if view is not None]
+        active = [view.runner.activity() for view in made if view.runner.running]
+        return active[0] if active else None
+
+    def _stop(self) -> None:
+        self._workspace.stop()
+        for view in self._views_by_tab.values():
+            if view is not None:
+                view.stop()
 
     def _show_batch(self) -> None:
         """Show what the model met at this step, while it is looked at."""
@@ -368,13 +486,78 @@ class MainWindow(QMainWindow):
         self._prompt.take_typed()
         self._workspace.run()
 
+    def _on_view_action(self) -> None:
+        action = self.sender()
+        names = (name for name in _BY_ACTION if self._menus.actions[name] is action)
+        self._show_tab(_BY_ACTION[next(names)])
+
+    def _show_tab(self, name: str) -> None:
+        if name in _TABS:
+            self._tabs.setCurrentIndex(_TABS.index(name))
+
+    def _next_view(self) -> None:
+        self._tabs.setCurrentIndex((self._tabs.currentIndex() + 1) % self._tabs.count())
+
+    def _previous_view(self) -> None:
+        self._tabs.setCurrentIndex((self._tabs.currentIndex() - 1) % self._tabs.count())
+
     def _look_again(self) -> None:
         self._library.look_again()
         self._workspace.refresh_models()
 
-    def _find_model(self) -> None:
+    def _show_picker(self) -> None:
+        self._history.hide()
+        self._keeper.watch(False)  # noqa: FBT003 - a slot
         self._menus.actions["models"].setChecked(True)
+        self._picker.show()
+
+    def _find_model(self) -> None:
+        self._show_picker()
         self._picker.focus_search()
+
+    def _ask_for_folder(self) -> None:
+        self._show_picker()
+        self._picker.ask_for_folder()
+
+    def _ask_for_repo(self) -> None:
+        self._show_picker()
+        self._picker.ask_for_name()
+
+    def _show_models(self, shown: bool) -> None:  # noqa: FBT001 - a slot
+        self._history.hide()
+        self._picker.setVisible(shown)
+
+    # ------------------------------------------------------------------ past runs
+
+    def _toggle_history(self) -> None:
+        if self._history.isVisible():
+            self._close_history()
+            return
+        self._picker.hide()
+        self._history.show()
+        self._keeper.watch(True)  # noqa: FBT003 - a slot
+        self._history.focus_runs()
+
+    def _close_history(self) -> None:
+        self._keeper.watch(False)  # noqa: FBT003 - a slot
+        self._show_models(self._menus.actions["models"].isChecked())
+        self._prompt.focus_prompt()
+
+    def _on_asked(self, run: Run) -> None:
+        self._keeper.note(replace(run, view=_TABS[self._tabs.currentIndex()]))
+
+    def _on_history_failed(self, why: str) -> None:
+        self.say(why, "warning")
+
+    def _restore_run(self, run: Run) -> None:
+        """Show a past run as it was: what the store holds of it is not computed again."""
+        self._workspace.show_columns(False)  # noqa: FBT003 - until it is known whether they are seen
+        if self._workspace.restore(run):
+            self._prompt.set_endings(endings_of(run))
+            self._prompt.show_settings(settings_of(run))
+            self._on_settings(settings_of(run))
+            self._show_tab(run.view)
+        self._workspace.show_columns(self._pages.currentWidget() is self._columns)
 
     def _next_checkpoint(self) -> None:
         self._workspace.show_neighbour(1)
@@ -383,27 +566,18 @@ class MainWindow(QMainWindow):
         self._workspace.show_neighbour(-1)
 
     def _next_pane(self) -> None:
-        panes = (self._picker, self._prompt, self._pages, self._trajectory, self._timeline)
+        side = (self._picker, self._history)
+        panes = (*side, self._prompt, self._pages, self._trajectory, self._timeline)
         focused = QApplication.focusWidget()
         inside = [n for n, pane in enumerate(panes) if focused and pane.isAncestorOf(focused)]
         start = inside[0] + 1 if inside else 0
         for place in range(len(panes)):
             pane = panes[(start + place) % len(panes)]
-            if pane.isVisible():
-                _focus_first(pane)
+            if pane.isVisible() and _focus_first(pane):
                 return
 
-    def _show_text_page(self) -> None:
-        self._tabs.setCurrentIndex(0)
-
-    def _show_columns(self) -> None:
-        self._tabs.setCurrentIndex(1)
-
-    def _show_batch_page(self) -> None:
-        self._tabs.setCurrentIndex(2)
-
     def _show_trajectory(self, shown: bool) -> None:  # noqa: FBT001 - a slot
-        self._lower.setVisible(shown)
+        self._lower.setVisible(shown and self._tabs.currentIndex() not in self._views_by_tab)
 
     def _show_full_screen(self, full: bool) -> None:  # noqa: FBT001 - a slot
         (self.showFullScreen if full else self.showNormal)()
@@ -469,7 +643,7 @@ class MainWindow(QMainWindow):
         self._menus.themes.get(mode, self._menus.themes["system"]).setChecked(True)
         self._menus.actions["models"].setChecked(_truth(read(f"{_STATE}/models", "true")))
         self._menus.actions["trajectory"].setChecked(_truth(read(f"{_STATE}/trajectory", "true")))
-        for name, part in (("body", self._body), ("views", self._views)):
+        for name, part in (("columns", self._body), ("views", self._views)):
             kept = read(f"{_STATE}/{name}")
             if isinstance(kept, QByteArray):
                 part.restoreState(kept)
@@ -483,7 +657,7 @@ class MainWindow(QMainWindow):
         write(f"{_STATE}/text_scale", theme.text_scale())
         write(f"{_STATE}/models", self._menus.actions["models"].isChecked())
         write(f"{_STATE}/trajectory", self._menus.actions["trajectory"].isChecked())
-        write(f"{_STATE}/body", self._body.saveState())
+        write(f"{_STATE}/columns", self._body.saveState())
         write(f"{_STATE}/views", self._views.saveState())
         write(f"{_STATE}/geometry", self.saveGeometry())
         self._state.sync()
@@ -516,14 +690,15 @@ def _ruled(view: QWidget) -> QWidget:
     return ruled
 
 
-def _focus_first(pane: QWidget) -> None:
+def _focus_first(pane: QWidget) -> bool:
     """Put the focus into a pane: on itself, or on the first of its parts that takes it."""
     reason = Qt.FocusReason.OtherFocusReason
     proxy = pane.focusProxy()
     if proxy is not None or pane.focusPolicy() != Qt.FocusPolicy.NoFocus:
         (proxy or pane).setFocus(reason)
-        return
+        return True
     for part in pane.findChildren(QWidget):
         if part.isVisible() and part.isEnabled() and part.focusPolicy() & Qt.FocusPolicy.TabFocus:
             part.setFocus(reason)
-            return
+            return True
+    return False

@@ -5,7 +5,7 @@ of whom. So an answer can't stand under another question or step: it would have 
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -13,12 +13,17 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from pythia_gui.core.events import Result, TokenWritten
 from pythia_gui.core.fingerprint import CheckpointError
+from pythia_gui.core.history import Run
 from pythia_gui.core.library import Library, ModelEntry, PromptError
+from pythia_gui.core.prompt_sets import PromptSet
 from pythia_gui.core.requests import Checkpoint, Prompt, Request
 from pythia_gui.core.steps import format_step, snap
 from pythia_gui.ui import presenters as show
 from pythia_gui.ui.answers import Answers, of_one_dtype
+from pythia_gui.ui.branching import Branching
 from pythia_gui.ui.errands import Errands
+from pythia_gui.ui.pace import Pace
+from pythia_gui.ui.past_runs import endings_of, pair_of, pins_of, run_of, settings_of, wording_of
 from pythia_gui.ui.questions import (
     COLUMNS,
     MOST_PINS,
@@ -43,6 +48,7 @@ from pythia_gui.ui.questions import (
     text_request,
     tokenizer_of,
 )
+from pythia_gui.ui.runner import Runner
 from pythia_gui.ui.values import Curve, ShownText, ShownToken, State
 from pythia_gui.worker import Worker
 
@@ -99,12 +105,20 @@ class Workspace(QObject):
     activity_changed = Signal(object)  # Activity
     noticed = Signal(str)
     run_ended = Signal(str)  # one sentence
+    asked = Signal(object)  # Run: a person asks this, and it can be asked
+    question_changed = Signal()  # what `asking` gives is another
+    token_selected = Signal(int)  # a position in the prompt, -1 for none
+    pair_changed = Signal(object)  # tuple[Pin, Pin]: the two that are compared
+    prompt_set_changed = Signal(object)  # PromptSet | None
 
     def __init__(self, library: Library, worker: Worker) -> None:
         super().__init__()
         self._library = library
         self._answers = Answers(library)
         self._errands = Errands(worker)
+        self._worker = worker
+        self.pace = Pace(worker)
+        self.branching = Branching()
         self._models: dict[str, ModelEntry] = {}
         self._entry: ModelEntry | None = None
         self._step = 0
@@ -115,6 +129,10 @@ class Workspace(QObject):
         self._pins_are_ours = True
         self._columns_shown = False
         self._sample = 0
+        self._token = -1
+        self._pair: tuple[Pin, Pin] | None = None
+        self._prompt_set: PromptSet | None = None
+        self._told_asking: object = None
         self._past: list[Wording] = []
         self._future: list[Wording] = []
         self._asked: Question | None = None
@@ -144,6 +162,7 @@ class Workspace(QObject):
         self._errands.moved.connect(self._on_moved)
         self._errands.noticed.connect(self.noticed)
         self._errands.written.connect(self._on_token)
+        self.text_changed.connect(self.branching.follow_text)
 
     # ------------------------------------------------------------------ what is on screen
 
@@ -197,6 +216,86 @@ class Workspace(QObject):
         """Whether something that was asked has failed."""
         return bool(self._problem or self._answers.troubles or self._sweep_halted)
 
+    @property
+    def library(self) -> Library:
+        """Where models, checkpoints and tokens come from."""
+        return self._library
+
+    @property
+    def models(self) -> Mapping[str, ModelEntry]:
+        """Every model by its key, in the picker's order."""
+        return self._models
+
+    @property
+    def token(self) -> int:
+        """The position in the prompt that all views point at; -1 for none."""
+        return self._token
+
+    @property
+    def pair(self) -> tuple[Pin, Pin] | None:
+        """The two checkpoints that are compared: chosen, else an early and the last one."""
+        if self._pair is not None and all(pin.model in self._models for pin in self._pair):
+            return self._pair
+        usual = default_pins(self._entry) if self._entry is not None else []
+        return (usual[0], usual[-1]) if len(usual) > 1 else None
+
+    @property
+    def prompt_set(self) -> PromptSet | None:
+        """The set of prompts in use, None before one was chosen."""
+        return self._prompt_set
+
+    def set_prompt_set(self, prompts: PromptSet | None) -> None:
+        """Use a set of prompts."""
+        if prompts != self._prompt_set:
+            self._prompt_set = prompts
+            self.prompt_set_changed.emit(prompts)
+
+    def runner(self, slot: str) -> Runner:
+        """Return what runs a view's own requests."""
+        return Runner(self._worker, slot)
+
+    def asking(self, model: str = "", *, endings: bool = True) -> Prompt:
+        """Return the question that was asked, encoded for a model (the shown one if empty).
+
+        With `endings` its targets are those typed, else the final step's likeliest tokens as
+        soon as they are known; `asked_endings` names them.
+
+        Raises:
+            PromptError: nothing is asked, or the model can't be asked it; the sentence says why.
+            CheckpointError: the model has no tokenizer on this machine.
+        """
+        if self._entry is None:
+            raise PromptError("Choose a model on the left.")
+        if self._asked_reading is None or not self._reading_is_asked():
+            raise PromptError(NOT_ASKABLE if self._problem else PRESS_RUN)
+        question = replace(self._asked_reading, model=model or self._entry.key)
+        if not endings:
+            return self._answers.prompt(question)
+        if self._endings:
+            return self._answers.prompt(question, self._endings)
+        prompt, shown = self._answers.prompt(question), self._swept_prompt()
+        own = tokenizer_of(self._library, question.model)
+        if shown is None or own != tokenizer_of(self._library, self._entry.key):
+            return prompt
+        at = prompt.token_ids
+        return replace(prompt, targets=tuple(replace(t, context_ids=at) for t in shown.targets))
+
+    def asked_endings(self, prompt: Prompt) -> tuple[Ending, ...]:
+        """Return what each target of a prompt from `asking` is called, and whether it is a foil."""
+        return self._endings or tuple(Ending(target.text) for target in prompt.targets)
+
+    def select_token(self, position: int) -> None:
+        """Point all views at a token of the prompt."""
+        if position != self._token:
+            self._token = position
+            self.token_selected.emit(position)
+
+    def set_pair(self, one: Pin, other: Pin) -> None:
+        """Compare two checkpoints."""
+        if (one, other) != self._pair:
+            self._pair = (one, other)
+            self.pair_changed.emit(self._pair)
+
     def sweep(self) -> tuple[Result, ...]:
         """Return what the plot is drawn from, in step order."""
         prompt = self._swept_prompt() if self._reading_is_asked() else None
@@ -231,7 +330,7 @@ class Workspace(QObject):
             self._pins = default_pins(entry)
             self.pins_changed.emit(self.pins)
         self.model_changed.emit(entry)
-        self.step_changed.emit(self._step)
+        self._tell_step(entry)
         if asked and read:
             self.run()
         else:
@@ -312,8 +411,8 @@ class Workspace(QObject):
         if 0 <= index < len(self._pins):
             self._set_pins([pin for place, pin in enumerate(self._pins) if place != index])
 
-    def run(self) -> None:
-        """Ask the question on screen."""
+    def run(self, *, noted: bool = True) -> None:
+        """Ask the question on screen; `noted` says that a person wishes it, not the program."""
         self._cancel(SLOTS)
         self._counting.start()
         self._moved_s = 0.0
@@ -326,8 +425,59 @@ class Workspace(QObject):
             self._problem = self._problem_with(question)
             if not self._problem:
                 self._asked, self._asked_reading = question, question.reading()
+                self._follow_branch(question)
         self._touch("text", "columns", "curves", "marks", "activity")
         self._flush()
+        if noted and self._asked is not None and self._entry is not None and self._entry.here:
+            self.asked.emit(self._as_run(self._entry))
+
+    def restore(self, run: Run) -> bool:
+        """Put a past run on screen as it was and ask it; return whether its model is there."""
+        entry = self._models.get(run.model)
+        if entry is None:
+            self.noticed.emit(
+                f"{run.model_name} is not among the models; add its folder or repository again."
+            )
+            return False
+        self._cancel(SLOTS)
+        self._entry = entry
+        self._step = snap(run.step, entry.steps) if entry.steps else run.step
+        self._settings, self._endings, self._sample = settings_of(run), endings_of(run), 0
+        pins = [pin for pin in pins_of(run) if pin.model in self._models]
+        self._pins, self._pins_are_ours = pins or default_pins(entry), not pins
+        self._pair = pair_of(run)
+        self._wording = wording_of(run)
+        self._future.clear()
+        self._tell_all(entry)
+        self.run(noted=False)
+        return True
+
+    def _tell_all(self, entry: ModelEntry) -> None:
+        """Tell the views that everything is another at once."""
+        self.select_token(-1)
+        self.model_changed.emit(entry)
+        self._tell_step(entry)
+        self.wording_changed.emit(self._wording)
+        self.pins_changed.emit(self.pins)
+        if self.pair is not None:
+            self.pair_changed.emit(self.pair)
+        self._tell_history()
+
+    def _tell_step(self, entry: ModelEntry) -> None:
+        """Tell the step of another model, and first the marks among which it lies."""
+        self.marks_changed.emit(show.marks_of(entry, frozenset()))
+        self.step_changed.emit(self._step)
+
+    def _as_run(self, entry: ModelEntry) -> Run:
+        return run_of(
+            entry,
+            self._step,
+            self._wording,
+            self._settings,
+            endings=self._endings,
+            pins=() if self._pins_are_ours else self._pins,
+            pair=self._pair,
+        )
 
     def stop(self) -> None:
         """Stop everything that is being computed; what has arrived stays."""
@@ -351,6 +501,13 @@ class Workspace(QObject):
         columns = self._column_views()
         if 0 <= index < len(columns):
             self._branch(columns[index], position, token_id, self._pins[index].model)
+
+    def reword(self, wording: Wording) -> None:
+        """Ask another prompt, such as one of exact tokens; `go_back` returns to this one."""
+        if wording != self._wording:
+            self._past.append(self._wording)
+            self._future.clear()
+        self._reword(wording)
 
     def go_back(self) -> None:
         """Return to the prompt before a token was chosen."""
@@ -402,9 +559,18 @@ class Workspace(QObject):
             return
         ids = (*(token.token_id for token in shown.tokens[:position]), token_id)
         text = "".join(self._library.token_texts(key, ids))
-        self._past.append(self._wording)
-        self._future.clear()
-        self._reword(Wording(text, ids, tokenizer_of(self._library, key)))
+        self.reword(Wording(text, ids, tokenizer_of(self._library, key)))
+
+    def _follow_branch(self, question: Question) -> None:
+        """Tell the tree of branches what is asked, and which token of it was chosen."""
+        if self._entry is None or not self._entry.here:
+            return
+        ids = self._answers.prompt(question).token_ids
+        own = tokenizer_of(self._library, question.model)
+        exact = question.wording.token_ids is not None
+        chosen = exact and question.wording.tokenizer_sha256 == own
+        taken = self._library.token_texts(question.model, ids)[-1] if chosen else None
+        self.branching.follow(question.wording.text, ids, own, taken)
 
     def _reword(self, wording: Wording) -> None:
         self._wording = wording
@@ -570,6 +736,7 @@ class Workspace(QObject):
         self._ask_for_what_is_missing()
         dirty, self._dirty = self._dirty, set()
         self._tell_problem()
+        self._tell_question()
         if "text" in dirty:
             self._show_text()
         elif "tokens" in dirty:
@@ -585,6 +752,16 @@ class Workspace(QObject):
         question = self._question()
         if question is not None and self._entry is not None:
             self.reading_changed.emit(reading_of(self._library, self._entry, question))
+
+    def _tell_question(self) -> None:
+        """Say so when `asking` would give something else."""
+        entry, asked = self._entry, self._asked_reading if self._reading_is_asked() else None
+        prompt = self._swept_prompt() if asked is not None else None
+        here = (entry.key, entry.here) if entry is not None else None
+        asking = (here, asked, self._endings, prompt, self._problem, tuple(self._models))
+        if asking != self._told_asking:
+            self._told_asking = asking
+            self.question_changed.emit()
 
     def _tell_problem(self) -> None:
         if self._problem != self._told_problem:

@@ -40,7 +40,7 @@ class FakeEngine:
                     return
                 yield Progress("computing", 0.5)
                 bad = at.step in self.overflowing and dtype != "float32"
-                error = "overflow" if bad else None
+                error = f"step {at.step} of model overflows in {dtype}" if bad else None
                 yield Result(
                     at, Prompt("", (0,)), "cuda:0", "cuda", dtype, error=error, non_finite=bad
                 )
@@ -95,9 +95,18 @@ def test_the_run_in_half_has_ended_before_the_one_in_float32_begins():
 def test_where_float32_does_not_fit_the_overflow_stays_a_gap():
     inner = FakeEngine({2}, TOO_LITTLE)
     results, notices = collected(Float32Fallback(inner), asked())
-    assert [result.error for result in results] == [None, "overflow", None]
+    assert [result.non_finite for result in results] == [False, True, False]
     assert notices == []
     assert inner.dtypes == ["float16"]
+
+
+def test_where_the_reference_does_not_fit_in_float32_the_overflow_stays_a_gap():
+    large = replace(AT, config=replace(SHAPE, layers=100))
+    inner = FakeEngine({2}, int(SHAPE.parameters * 4 * 1.3))
+    assert collected(Float32Fallback(inner), asked())[1] != []
+    results, notices = collected(Float32Fallback(inner), replace(asked(), against=large))
+    assert [result.non_finite for result in results] == [False, True, False]
+    assert notices == []
 
 
 def test_a_dtype_that_was_asked_for_falls_back_too():
@@ -151,3 +160,21 @@ def test_weights_beyond_float16_give_one_curve_in_float32(tmp_path):
     results, notices = collected(Float32Fallback(LocalEngine()), request)
     assert [(result.dtype, result.error) for result in results] == [("float32", None)] * 3
     assert len(notices) == 1
+
+
+def test_a_reference_beyond_float16_is_named_and_everything_computed_in_float32(tmp_path):
+    root = make_small(tmp_path / "model", steps=(0, 1))
+
+    def grow(tensors):
+        tensors["embed_out.weight"] = tensors["embed_out.weight"].float() * 1e5
+
+    change_weights(root / "step1" / "model.safetensors", grow)
+    library = LocalLibrary(None)
+    entry = library.add_folder(root)
+    asked_at, reference = (library.checkpoint(entry.key, step) for step in (0, 1))
+    prompt = library.encode(entry.key, "Hello")
+    request = Request("slot", (asked_at,), (prompt,), dtype="float16", against=reference)
+    (result,), (notice,) = collected(Float32Fallback(LocalEngine()), request)
+    assert notice.text.startswith("step 1 of model gives NaN or infinite logits in float16")
+    assert (result.dtype, result.error) == ("float32", None)
+    assert result.divergence is not None

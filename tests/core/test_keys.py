@@ -1,5 +1,6 @@
 """A key names what was computed: every parameter changes it, no label does."""
 
+import hashlib
 from dataclasses import fields, replace
 from typing import Any
 
@@ -10,8 +11,11 @@ from hypothesis import strategies as st
 from pythia_gui.core.keys import (
     canonical_sha256,
     continuation_key,
+    divergence_key,
+    line_sha256,
     next_key,
     score_key,
+    similarity_key,
     target_key,
 )
 from pythia_gui.core.neox_config import NeoxConfig
@@ -28,6 +32,7 @@ AT = Checkpoint(
     config_sha256="c" * 64,
     weights_sha256="w" * 64,
 )
+REFERENCE, EARLIER = replace(AT, weights_sha256="r" * 64), replace(AT, weights_sha256="e" * 64)
 LABELS: dict[str, Any] = {
     "model": "another",
     "step": 7,
@@ -50,11 +55,14 @@ def all_keys(
     at=AT, prompt=PROMPT, *, dtype="float32", device="cpu", what=CONTINUE, sample=1, top_k=10
 ):
     """Return the key of every part, with the given parameters instead of the usual ones."""
+    line = line_sha256((REFERENCE, EARLIER))
     return [
         score_key(at, dtype, device, prompt, top_k),
         next_key(at, dtype, device, prompt, top_k),
         target_key(at, dtype, device, prompt.targets[0]),
         continuation_key(at, dtype, device, prompt, what, sample, top_k),
+        divergence_key(at, dtype, device, prompt, REFERENCE),
+        similarity_key(at, dtype, device, prompt, line),
     ]
 
 
@@ -84,19 +92,31 @@ def test_dtype_and_device_class_change_every_key(changed):
     assert not {*all_keys(**changed)} & {*all_keys()}
 
 
+def test_the_key_of_a_score_is_the_sha256_of_this_text():
+    """Answers that people have stored are found under this text and no other."""
+    text = (
+        f'{{"config":"{"c" * 64}","device":"cpu","dtype":"float32","ids":[5,6,7],"part":"score",'
+        f'"tokenizer":"{"t" * 64}","top_k":10,"version":1,"weights":"{"w" * 64}"}}'
+    )
+    expected = hashlib.sha256(text.encode()).hexdigest()
+    assert score_key(AT, "float32", "cpu", PROMPT, 10) == expected
+
+
 def test_the_parts_of_one_question_have_different_keys():
     assert len({*all_keys()}) == len(all_keys())
 
 
 def test_the_number_of_alternatives_changes_the_keys_of_the_parts_that_list_them():
     before, after = all_keys(), all_keys(top_k=11)
-    assert [a == b for a, b in zip(before, after, strict=True)] == [False, False, True, False]
+    equal = [a == b for a, b in zip(before, after, strict=True)]
+    assert equal == [False, False, True, False, True, True]
 
 
 def test_the_words_of_a_prompt_are_a_label_and_its_tokens_are_not():
     assert all_keys(prompt=replace(PROMPT, text="other", cut=3, from_start=True)) == all_keys()
     before, after = all_keys(), all_keys(prompt=replace(PROMPT, token_ids=(5, 6, 8)))
-    assert [a == b for a, b in zip(before, after, strict=True)] == [False, False, True, False]
+    equal = [a == b for a, b in zip(before, after, strict=True)]
+    assert equal == [False, False, True, False, False, False]
 
 
 def test_context_and_tokens_of_a_target_change_its_key_and_its_words_do_not():
@@ -186,3 +206,36 @@ def test_the_order_in_which_a_mapping_was_filled_does_not_matter(value):
 def test_a_number_that_json_lacks_is_refused(number):
     with pytest.raises(ValueError, match="JSON"):
         canonical_sha256({"number": number})
+
+
+def apart(reference):
+    return divergence_key(AT, "float32", "cpu", PROMPT, reference)
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_a_label_of_the_reference_never_changes_the_key_of_a_divergence(label):
+    assert apart(replace(REFERENCE, **{label: LABELS[label]})) == apart(REFERENCE)
+
+
+@pytest.mark.parametrize("content", ["weights_sha256", "config_sha256"])
+def test_another_reference_changes_the_key_of_a_divergence(content):
+    other: dict[str, Any] = {content: "0" * 64}
+    assert apart(replace(REFERENCE, **other)) != apart(REFERENCE)
+
+
+def test_the_reference_and_the_checkpoint_are_not_interchangeable():
+    assert apart(REFERENCE) != divergence_key(REFERENCE, "float32", "cpu", PROMPT, AT)
+
+
+def test_which_checkpoints_came_earlier_and_in_what_order_changes_the_line():
+    lines = [(), (REFERENCE,), (EARLIER,), (REFERENCE, EARLIER), (EARLIER, REFERENCE)]
+    assert len({line_sha256(line) for line in lines}) == len(lines)
+    assert line_sha256((replace(EARLIER, model="x", step=3),)) == line_sha256((EARLIER,))
+
+
+def test_what_depends_on_weights_that_nobody_has_hashed_has_no_key():
+    unknown = replace(REFERENCE, weights_sha256=None)
+    with pytest.raises(ValueError, match="no key before"):
+        apart(unknown)
+    with pytest.raises(ValueError, match="no key before"):
+        line_sha256((EARLIER, unknown))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pythia_gui.core.events import Placement
 from pythia_gui.core.neox_config import NeoxConfig
-from pythia_gui.core.precision import computed_dtype, fits
+from pythia_gui.core.precision import computed_dtype, fits, loaded
 from pythia_gui.core.requests import Checkpoint, Request
 from tests.checkpoints import make_config, make_model
 
@@ -86,3 +86,12 @@ def test_a_dtype_that_was_asked_for_is_taken(dtype):
 
 def test_a_request_without_checkpoints_has_a_dtype_too():
     assert computed_dtype(asked(), gpu(10**9)) == "float32"
+
+
+def test_a_reference_too_large_puts_the_whole_request_in_half():
+    large = replace(AT, config=replace(SHAPE, layers=100), training_dtype="bfloat16")
+    memory = int(SHAPE.parameters * 4 * 1.3)
+    request = replace(asked("float16"), against=large)
+    assert loaded(request) == (large, AT)
+    assert computed_dtype(request, gpu(memory)) == "bfloat16"
+    assert computed_dtype(replace(request, against=AT), gpu(memory)) == "float32"

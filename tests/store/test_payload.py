@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pythia_gui.core.events import Alternatives, Continuation, NextToken, Score, TargetScore
+from pythia_gui.core.events import (
+    Alternatives,
+    Continuation,
+    Divergence,
+    NextToken,
+    Score,
+    TargetScore,
+)
 from pythia_gui.store.payload import DamagedPayload, decode, encode, name_of
 from tests.fakes import exact
 
@@ -57,9 +64,17 @@ def continuations(draw):
     )
 
 
+@st.composite
+def divergences(draw):
+    n = draw(LENGTHS)
+    reference = draw(st.text("0123456789abcdef", max_size=64))
+    return Divergence(reference, draw(floats(n)), draw(floats(n)), draw(floats(n)))
+
+
 NEXT = st.builds(NextToken, alternatives(1), DOUBLES, DOUBLES)
 TARGETS = st.builds(TargetScore, TEXTS, st.lists(INTS).map(tuple), DOUBLES, INTS)
-PARTS = scores() | continuations() | NEXT | TARGETS
+SIMILARITIES = LENGTHS.flatmap(floats)
+PARTS = scores() | continuations() | NEXT | TARGETS | divergences() | SIMILARITIES
 
 
 @given(PARTS)
@@ -94,6 +109,11 @@ def test_what_was_never_a_part_is_damaged(noise):
 def test_a_part_under_another_name_is_damaged():
     with pytest.raises(DamagedPayload):
         decode("score", encode(TargetScore("a", (1,), -1.0, 1)))
+
+
+def test_a_table_is_no_line_of_similarities():
+    with pytest.raises(DamagedPayload):
+        decode("similarity", encode(np.zeros((2, 3), np.float32)))
 
 
 def test_the_store_takes_few_bytes():

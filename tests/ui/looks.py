@@ -9,18 +9,25 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPoint, QRect, QSettings
+from PySide6.QtCore import QPoint, QRect, QSettings, Qt
 from PySide6.QtGui import QColor, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QAbstractScrollArea,
     QAbstractSpinBox,
     QApplication,
     QComboBox,
+    QGraphicsItem,
+    QGraphicsSimpleTextItem,
+    QGraphicsTextItem,
+    QGraphicsView,
+    QHeaderView,
     QLabel,
     QLineEdit,
     QTabBar,
@@ -38,6 +45,7 @@ from tests.fakes import FakeEngine
 
 LEAST_CONTRAST = 4.5
 ROUNDING = 1  # pixels
+TOUCHING = 3  # pixels of room that every line of text has above and below its letters
 
 
 def misfits(window: QWidget) -> list[str]:
@@ -53,7 +61,8 @@ def misfits(window: QWidget) -> list[str]:
 def seen(window: QWidget) -> Iterator[QWidget]:
     """Yield the widgets of a window that are on screen."""
     for widget in window.findChildren(QWidget):
-        if widget.isVisible() and not widget.visibleRegion().isEmpty():
+        inner = widget.viewport() if isinstance(widget, QAbstractScrollArea) else widget
+        if widget.isVisible() and not inner.visibleRegion().isEmpty():
             yield widget
 
 
@@ -65,6 +74,8 @@ def demands(widget: QWidget) -> Iterator[tuple[str, int, int]]:
         yield from label_demands(widget)
     elif isinstance(widget, QTabBar):
         yield from tab_demands(widget)
+    elif isinstance(widget, QHeaderView):
+        yield from header_demands(widget)
     elif isinstance(widget, QComboBox):
         width = widget.fontMetrics().horizontalAdvance(widget.currentText())
         yield widget.currentText(), width + 24, widget.width()
@@ -96,12 +107,64 @@ def tab_demands(tabs: QTabBar) -> Iterator[tuple[str, int, int]]:
         yield text, tabs.tabRect(place).right(), tabs.width()
 
 
+def header_demands(header: QHeaderView) -> Iterator[tuple[str, int, int]]:
+    model = header.model()
+    if header.orientation() != Qt.Orientation.Horizontal or model is None:
+        return
+    for place in range(header.count()):
+        text = str(model.headerData(place, Qt.Orientation.Horizontal) or "")
+        if text and not header.isSectionHidden(place):
+            width = header.fontMetrics().horizontalAdvance(text)
+            yield text, width, header.sectionSize(place)
+
+
 def button_demands(button: QAbstractButton) -> Iterator[tuple[str, int, int]]:
     text = button.text().replace("&", "")
     if isinstance(button, QToolButton) and not text:
         return
     yield text, button.minimumSizeHint().width(), button.width()
     yield text, button.fontMetrics().height(), button.height()
+
+
+def overlaps(window: QWidget) -> list[str]:
+    """Return the pairs of texts that lie on one another: of widgets, and of plots' labels."""
+    places = [*texts_of_widgets(window), *texts_of_plots(window)]
+    found = []
+    for (one, there, owner), (other, here, another) in combinations(places, 2):
+        nested = owner.isAncestorOf(another) or another.isAncestorOf(owner)
+        common = there.intersected(here)
+        wide = common.width() > ROUNDING and common.height() > TOUCHING
+        if wide and (owner is another or not nested) and owner.window() is another.window():
+            found.append(f"{one!r} and {other!r} share {common.width()} x {common.height()}")
+    return found
+
+
+Placed = tuple[str, QRect, QWidget]
+
+
+def texts_of_widgets(window: QWidget) -> Iterator[Placed]:
+    for widget in seen(window):
+        if isinstance(widget, QLabel | QAbstractButton) and widget.text().strip():
+            visible = widget.visibleRegion().boundingRect()
+            yield widget.text(), visible.translated(widget.mapTo(window, QPoint(0, 0))), widget
+
+
+def texts_of_plots(window: QWidget) -> Iterator[Placed]:
+    """Yield what is written in graphics scenes, as far as it is on screen."""
+    for view in seen(window):
+        if isinstance(view, QGraphicsView) and view.scene() is not None:
+            whole = view.viewport().visibleRegion().boundingRect()
+            for item in view.scene().items():
+                text = written_in(item)
+                shape = view.mapFromScene(item.sceneBoundingRect()).boundingRect() & whole
+                if text.strip() and item.isVisible() and item.opacity() > 0 and not shape.isEmpty():
+                    yield text, shape.translated(view.viewport().mapTo(window, QPoint(0, 0))), view
+
+
+def written_in(item: QGraphicsItem) -> str:
+    if isinstance(item, QGraphicsTextItem):
+        return item.toPlainText()
+    return item.text() if isinstance(item, QGraphicsSimpleTextItem) else ""
 
 
 def faint_texts(window: QWidget) -> list[str]:

@@ -5,7 +5,7 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pythia_gui.ui.differences import differing_words, with_differences
+from pythia_gui.ui.differences import differing_words, with_changes, with_differences
 from pythia_gui.ui.values import ShownText
 from tests.ui.samples import text
 
@@ -92,3 +92,30 @@ def test_texts_that_are_not_there_are_left_out_of_the_comparison():
 def test_marking_twice_changes_nothing():
     once = with_differences((text(["a", " b"]), text(["a", " c"])))
     assert with_differences(once) == once
+
+
+def changed(columns):
+    """The text of the marked tokens of each column, compared with its left neighbour."""
+    return [
+        "".join(token.text for token in shown.tokens if token.differs)
+        for shown in with_changes([text(column) for column in columns])
+    ]
+
+
+def test_each_column_is_compared_with_its_left_neighbour_and_the_first_with_the_next():
+    columns = [["The", " cat", " sat"], ["The", " dog", " sat"], ["The", " dog", " ran"]]
+    assert changed(columns) == [" cat", " dog", " ran"]
+    assert changed([["The", " cat"]]) == [""]
+
+
+def test_a_column_without_a_text_is_passed_over():
+    empty = ShownText("demo-s", 1, state="waiting")
+    marked = with_changes([text(["The", " cat"]), empty, text(["The", " dog"])])
+    assert marked[1] is empty
+    assert [token.differs for token in marked[2].tokens] == [False, True]
+
+
+@given(st.lists(words, min_size=1, max_size=4))
+def test_a_column_that_says_what_its_neighbour_says_has_no_mark(columns):
+    doubled = [column for column in columns for _ in range(2)]
+    assert all(said == "" for said in changed(doubled)[1::2])

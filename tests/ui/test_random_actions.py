@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication
 
 from pythia_gui.core.events import Result
 from pythia_gui.core.fallback import Float32Fallback
+from pythia_gui.core.history import Run
 from pythia_gui.core.requests import Sampling
 from pythia_gui.engine.process import ProcessEngine
 from pythia_gui.ui.columns import Columns
@@ -85,8 +86,11 @@ class Person:
         self._does: tuple[Callable[[], object], ...] = (
             *(self._run, self._run, self._run, self._drag, self._drag, self._drag, self._type),
             *(self._stop, self._pin, self._unpin, self._model, self._settings, self._endings),
-            *(self._tab, self._choose, self._back),
+            *(self._tab, self._tab, self._view, self._measure, self._choose, self._back),
+            self._restore,
         )
+        self._runs: list[Run] = []
+        workspace.asked.connect(self._runs.append)
 
     def act(self) -> str:
         action = self._dice.choice(self._does)
@@ -124,6 +128,18 @@ class Person:
 
     def _tab(self) -> None:
         self._window._tabs.setCurrentIndex(self._dice.randint(0, 1))
+
+    def _view(self) -> None:
+        self._window._tabs.setCurrentIndex(self._dice.randrange(self._window._tabs.count()))
+
+    def _measure(self) -> None:
+        view = self._window._views_by_tab.get(self._window._tabs.currentIndex())
+        if view is not None:
+            view.measure()
+
+    def _restore(self) -> None:
+        if self._runs:
+            self._window._restore_run(self._dice.choice(self._runs))
 
     def _choose(self) -> None:
         shown = self._window._text.body.text

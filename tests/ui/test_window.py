@@ -19,8 +19,10 @@ from PySide6.QtWidgets import (
 )
 
 from pythia_gui.core.library import FactLine
+from pythia_gui.core.requests import Request
 from pythia_gui.ui import theme
 from pythia_gui.ui.menus import MENUS
+from pythia_gui.ui.questions import Ending
 from pythia_gui.ui.shortcuts import ShortcutList
 from pythia_gui.ui.window import MainWindow, kept_look
 from tests.ui.looks import fill_in
@@ -262,3 +264,148 @@ def test_looking_again_finds_the_steps_that_came_since(filled, workspace, demo, 
     shutil.move(tmp_path / "step512", folder / "step512")
     filled._menus.actions["refresh"].trigger()
     assert 512 in workspace.entry.here
+
+
+def test_suggested_targets_are_kept_by_a_click(filled, workspace, qtbot):
+    labels = tuple(name for name, _ in filled._trajectory.labels.texts())
+    assert not workspace.endings
+    qtbot.mouseClick(filled._trajectory._keep, Qt.MouseButton.LeftButton)
+    assert len(workspace.endings) == len(labels) > 0
+    qtbot.waitUntil(lambda: workspace.settled)
+    assert tuple(name for name, _ in filled._trajectory.labels.texts()) == labels
+    assert not filled._trajectory._keep.isVisible()
+
+
+# -- the comparing views ----------------------------------------------------------------------
+
+
+def tab_names(window):
+    return [window._tabs.tabText(place) for place in range(window._tabs.count())]
+
+
+def shown_tab(window):
+    return window._tabs.tabText(window._tabs.currentIndex())
+
+
+def settled_view(window, qtbot):
+    """Return the comparing view on screen, once nothing is on its way."""
+    view = window._views_by_tab[window._tabs.currentIndex()]
+    qtbot.waitUntil(lambda: not view._due.isActive() and not view.runner.running, timeout=20_000)
+    return view
+
+
+def test_every_view_has_a_line_in_the_menu_and_a_key(filled):
+    names = []
+    for entry in MENUS["&View"]:
+        if entry.name.startswith("view_"):
+            filled._menus.actions[entry.name].trigger()
+            assert shown_tab(filled) == entry.text.replace("&", "")
+            assert entry.keys
+            names.append(shown_tab(filled))
+    assert sorted(names) == sorted(tab_names(filled))
+
+
+def test_ctrl_tab_and_ctrl_page_down_go_through_the_views(filled, qtbot):
+    names, field = tab_names(filled), filled._prompt._edit
+    control, shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+    field.setFocus()
+    seen = []
+    for key in (Qt.Key.Key_Tab, Qt.Key.Key_PageDown):
+        qtbot.keyClick(field, key, control)
+        seen.append(shown_tab(filled))
+    for key, held in ((Qt.Key.Key_PageUp, control), (Qt.Key.Key_Backtab, control | shift)):
+        qtbot.keyClick(field, key, held)
+        seen.append(shown_tab(filled))
+    assert seen == [names[1], names[2], names[1], names[0]]
+    filled._menus.actions["previous_view"].trigger()
+    assert shown_tab(filled) == names[-1]
+    filled._menus.actions["next_view"].trigger()
+    assert shown_tab(filled) == names[0]
+
+
+def test_a_view_is_made_when_it_is_first_looked_at(window):
+    assert set(window._views_by_tab.values()) == {None}
+    window._menus.actions["view_map"].trigger()
+    made = [place for place, view in window._views_by_tab.items() if view is not None]
+    assert [tab_names(window)[place] for place in made] == ["Map"]
+
+
+def test_a_comparing_view_has_the_room_of_the_trajectory(filled):
+    filled._menus.actions["view_map"].trigger()
+    assert filled._lower.isHidden()
+    assert filled._pin.isHidden()
+    filled._menus.actions["view_text"].trigger()
+    assert not filled._lower.isHidden()
+    filled._menus.actions["trajectory"].trigger()
+    filled._menus.actions["view_map"].trigger()
+    filled._menus.actions["view_text"].trigger()
+    assert filled._lower.isHidden()
+    filled._menus.actions["trajectory"].trigger()
+
+
+def test_an_empty_window_says_in_every_view_what_to_do(window, qtbot):
+    for place in window._views_by_tab:
+        window._tabs.setCurrentIndex(place)
+        view = settled_view(window, qtbot)
+        qtbot.waitUntil(lambda view=view: view._pages.count() > 2)
+        said = [
+            label.text()
+            for label in view.findChildren(QLabel)
+            if label.isVisible() and label.text().rstrip().endswith(".")
+        ]
+        assert said, shown_tab(window)
+
+
+def test_f6_skips_what_is_not_shown_and_never_stops(filled, qtbot):
+    filled._menus.actions["view_map"].trigger()
+    settled_view(filled, qtbot)
+    panes = (filled._picker, filled._prompt, filled._pages, filled._timeline)
+    seen = []
+    for _ in range(8):
+        filled._menus.actions["next_pane"].trigger()
+        focused = QApplication.focusWidget()
+        seen.append(next(n for n, pane in enumerate(panes) if pane.isAncestorOf(focused)))
+    assert seen[:4] != seen[1:5]
+    assert set(seen) == {0, 1, 2, 3}
+    assert seen[:4] == seen[4:]
+
+
+def test_the_tab_key_goes_from_the_tabs_into_the_view_and_on_to_the_timeline(filled, qtbot):
+    filled._menus.actions["view_map"].trigger()
+    view = settled_view(filled, qtbot)
+    widget, inside, after = filled._tabs, 0, None
+    for _ in range(200):
+        widget = widget.nextInFocusChain()
+        takes = widget.isVisible() and widget.focusPolicy() & Qt.FocusPolicy.TabFocus
+        if takes and view.isAncestorOf(widget):
+            inside += 1
+        elif takes and not isinstance(widget.parent(), type(filled._tabs)):
+            after = widget
+            break
+    assert inside >= 2
+    assert filled._timeline.isAncestorOf(after)
+
+
+def test_esc_stops_what_a_view_measures(filled, workspace, engine, qtbot):
+    filled._menus.actions["view_similarity"].trigger()
+    view = settled_view(filled, qtbot)
+    engine.hold(2)
+    steps = tuple(workspace.library.checkpoint("demo-s", step) for step in (0, 2, 512))
+    view.runner.start([Request(view.runner.slot, steps, (workspace.asking(),), background=True)])
+    qtbot.waitUntil(filled._menus.actions["stop"].isEnabled)
+    assert filled._prompt._button.text() == "Run"  # a new question need not wait for it
+    assert filled._header._bar.isVisible()
+    filled._menus.actions["stop"].trigger()
+    assert not view.runner.running
+    qtbot.waitUntil(lambda: not filled._menus.actions["stop"].isEnabled())
+    engine.release(2)
+
+
+def test_a_prompt_chosen_in_a_view_is_asked_everywhere(filled, workspace, qtbot):
+    filled._menus.actions["view_prompts"].trigger()
+    view = settled_view(filled, qtbot)
+    view.open_prompt("another", (Ending("x"), Ending("y", "foil")))
+    qtbot.waitUntil(lambda: workspace.settled)
+    assert filled._prompt.text() == "another"
+    assert workspace.endings == (Ending("x"), Ending("y", "foil"))
+    assert filled._text.body.text.state == "done"

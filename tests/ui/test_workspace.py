@@ -1,7 +1,10 @@
 """The workspace: what is shown is always the answer to what is on screen."""
 
+from typing import Any
+
 import pytest
 
+from pythia_gui.core.history import Run
 from pythia_gui.core.requests import Sampling
 from pythia_gui.ui.questions import Ending, Pin, Settings
 from pythia_gui.ui.values import ShownText
@@ -302,3 +305,82 @@ def test_the_prompt_is_counted_while_it_is_typed(workspace, qtbot):
     reading = counted.args[0]
     assert (reading.tokens, reading.context) == (5, 96)
     assert reading.over(92) == 1
+
+
+def test_the_marks_of_another_model_come_before_its_step(asked, settle):
+    told: list[Any] = []
+    asked.marks_changed.connect(lambda marks: told.append({mark.step for mark in marks}))
+    asked.step_changed.connect(told.append)
+    asked.show_step(2_000)
+    settle()
+    told.clear()
+    asked.show_model("demo-m")
+    step = next(one for one in told if isinstance(one, int))
+    assert step in told[told.index(step) - 1] == set(asked.entry.steps)
+
+
+def test_a_question_that_can_be_asked_is_announced_once_a_run(workspace, settle):
+    runs: list[Any] = []
+    workspace.asked.connect(runs.append)
+    workspace.run()
+    workspace.show_model("demo-s")
+    workspace.write_prompt("x" * 5_000)
+    workspace.run()
+    assert runs == []
+    workspace.write_prompt("ab")
+    workspace.set_endings([Ending("x"), Ending("y", "foil")])
+    workspace.run()
+    workspace.run(noted=False)
+    settle()
+    workspace.show_step(512)
+    workspace.show_model("demo-m")
+    settle()
+    assert [(run.model_name, run.text, run.endings) for run in runs] == [
+        ("demo-s", "ab", (("x", "target"), ("y", "foil"))),
+        ("demo-m", "ab", (("x", "target"), ("y", "foil"))),
+    ]
+
+
+def test_a_restored_run_stands_on_screen_as_it_was(asked, seen, settle):
+    runs: list[Any] = []
+    asked.asked.connect(runs.append)
+    asked.show_step(512)
+    asked.pin()
+    asked.set_pair(Pin("demo-s", 0), Pin("demo-s", 512))
+    asked.run()
+    settle()
+    before = (asked.entry, asked.step, asked.wording, asked.settings, asked.pins, asked.pair)
+    shown = seen.text
+    asked.show_model("demo-m")
+    asked.write_prompt("other")
+    asked.set_settings(Settings(new_tokens=1))
+    asked.set_pair(Pin("demo-m", 0), Pin("demo-m", 2))
+    asked.unpin(0)
+    asked.run()
+    settle()
+    noted = len(runs)
+    assert asked.restore(runs[0])
+    settle()
+    now = (asked.entry, asked.step, asked.wording, asked.settings, asked.pins, asked.pair)
+    assert now == before
+    assert seen.text.tokens == shown.tokens
+    assert len(runs) == noted
+
+
+def test_a_run_of_an_unknown_model_changes_nothing(asked, seen, settle):
+    before = (asked.entry, asked.step, asked.wording)
+    assert not asked.restore(Run("gone", "gone-410m", 0, "x"))
+    assert (asked.entry, asked.step, asked.wording) == before
+    assert "gone-410m" in seen.notices[-1]
+
+
+def test_exact_tokens_turn_to_text_for_a_model_that_is_not_here(asked, seen, settle, qtbot):
+    asked.continue_from(1, seen.text.tokens[0].token_id)
+    settle()
+    assert asked.wording.token_ids is not None
+    readings: list[Any] = []
+    asked.reading_changed.connect(readings.append)
+    asked.show_model("pythia-70m")
+    qtbot.waitUntil(lambda: bool(readings))
+    assert readings[-1].tokens is None
+    assert "pythia-70m" in seen.text.message
